@@ -1,0 +1,64 @@
+# gemvec_add_test(NAME SOURCES a_test.cc ... [LIBS lib ...] [LABELS unit|golden|...] [PER_ISA] [TIMEOUT s])
+#
+# One GoogleTest program, registered with ctest as one test (its output names the cases). It sees
+# src/, so that a unit test can stand beside the code it tests. PER_ISA registers it once for every
+# instruction set, forced with GEMVEC_ISA; one that the machine lacks is reported as skipped by ctest
+# (exit code 77).
+function(gemvec_add_test name)
+  cmake_parse_arguments(ARG "PER_ISA" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  if(NOT GEMVEC_BUILD_TESTS)
+    return()
+  endif()
+  find_package(GTest REQUIRED)
+  add_executable(${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/support/main.cc)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE gemvec gemvec_flags Boost::json fmt::fmt Threads::Threads GTest::gtest
+                                        ${ARG_LIBS})
+  target_compile_definitions(${name} PRIVATE GEMVEC_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  if(ARG_PER_ISA)
+    foreach(isa scalar avx2 avx512 avx512bf16)
+      add_test(NAME ${name}.${isa} COMMAND ${name})
+      set_tests_properties(${name}.${isa} PROPERTIES ENVIRONMENT "GEMVEC_ISA=${isa}" SKIP_RETURN_CODE 77
+                                                     TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+    endforeach()
+  else()
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+  endif()
+endfunction()
+
+# gemvec_add_fuzzer(NAME SOURCES x_fuzz.cc [LIBS lib ...] [RUNS n] [CORPUS folder])
+#
+# A libFuzzer program, run by ctest for a fixed number of inputs from a fixed seed: the same inputs on
+# every machine. Built in the asan preset (clang) only.
+function(gemvec_add_fuzzer name)
+  cmake_parse_arguments(ARG "" "RUNS;CORPUS;MAX_LEN" "SOURCES;LIBS" ${ARGN})
+  if(NOT GEMVEC_BUILD_FUZZERS)
+    return()
+  endif()
+  if(NOT ARG_RUNS)
+    set(ARG_RUNS 20000)
+  endif()
+  if(NOT ARG_MAX_LEN)
+    set(ARG_MAX_LEN 4096)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(${name} PRIVATE gemvec gemvec_flags Boost::json fmt::fmt Threads::Threads ${ARG_LIBS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  # libFuzzer writes what it finds into the first folder, so that is one of the build's, and the
+  # project's own seeds come second.
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz/${name})
+  add_test(NAME ${name} COMMAND ${name} -runs=${ARG_RUNS} -seed=1 -max_len=${ARG_MAX_LEN} -timeout=20
+                                -artifact_prefix=${CMAKE_BINARY_DIR}/fuzz/${name}- ${ARG_CORPUS})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS fuzz)
+endfunction()

@@ -1,0 +1,46 @@
+// The model's task prompts. A text is embedded as prompt + text; a forgotten prompt is this model's
+// commonest retrieval bug, so callers always say which one they mean, or "none".
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gemvec/result.h"
+
+namespace gemvec {
+
+struct Prompt {
+  std::string name;    // "retrieval-query"
+  std::string prefix;  // "task: search result | query: "; placed before the text as it is
+};
+
+class PromptSet {
+ public:
+  // The card's task names and the 14 prompt names of config_sentence_transformers.json:
+  //   retrieval-query, retrieval-document, question-answering, fact-verification, classification,
+  //   clustering, semantic-similarity, code-retrieval, summarization, none;
+  //   query, document, BitextMining, Clustering, Classification, InstructionRetrieval,
+  //   MultilabelClassification, PairClassification, Reranking, Retrieval, Retrieval-query,
+  //   Retrieval-document, STS, Summarization.
+  static PromptSet builtin();
+  // The built-in names, with those of the model folder's config_sentence_transformers.json (if it
+  // has one) added and winning. Errors: kIo, kBadFormat.
+  static Result<PromptSet> from_model(const std::filesystem::path& model_dir);
+
+  // The prefix for `task`. Case and the separators " ", "_" and "-" do not matter. `title` is for
+  // retrieval-document only: it takes the place of "none" in "title: none | text: ".
+  // Errors: kInvalidArgument (unknown task: the message lists the names; a title with another task).
+  [[nodiscard]] Result<std::string> prefix(std::string_view task,
+                                           std::optional<std::string_view> title = {}) const;
+
+  // All prompts, the card's task names first, in the order documented above.
+  [[nodiscard]] const std::vector<Prompt>& all() const { return prompts_; }
+
+ private:
+  std::vector<Prompt> prompts_;
+};
+
+}  // namespace gemvec

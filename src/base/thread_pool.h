@@ -1,0 +1,59 @@
+// A fixed set of threads that run one loop at a time.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace gemvec::base {
+
+// The caller's thread works too: a pool of N has N - 1 threads of its own. Which thread runs which
+// index varies from call to call, so a body's result may depend on its index only.
+class ThreadPool {
+ public:
+  // threads >= 1.
+  explicit ThreadPool(unsigned threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  [[nodiscard]] unsigned size() const { return static_cast<unsigned>(workers_.size()) + 1; }
+
+  // Calls body(index, thread) for index = 0..count-1, with thread in 0..size()-1, and returns when
+  // all calls have ended. Indices are handed out in order, one at a time.
+  // REQUIRES: one caller at a time; body does not throw and does not call run().
+  template <class Body>
+  void run(std::size_t count, Body&& body) {
+    using Plain = std::remove_reference_t<Body>;
+    run_erased(
+        count,
+        [](void* context, std::size_t index, unsigned thread) {
+          (*static_cast<Plain*>(context))(index, thread);
+        },
+        const_cast<void*>(static_cast<const void*>(&body)));
+  }
+
+ private:
+  using Call = void (*)(void* context, std::size_t index, unsigned thread);
+  void run_erased(std::size_t count, Call call, void* context);
+  void work(unsigned thread);
+  void drain(unsigned thread);
+
+  std::vector<std::thread> workers_;
+  // The current loop. Written by the caller before `epoch_` is raised; read by workers after.
+  Call call_ = nullptr;
+  void* context_ = nullptr;
+  std::size_t count_ = 0;
+  alignas(64) std::atomic<std::size_t> next_{0};
+  alignas(64) std::atomic<unsigned> busy_{0};        // workers that have not ended the current loop
+  alignas(64) std::atomic<std::uint32_t> epoch_{0};  // raised once per loop; odd/even has no meaning
+  std::atomic<bool> stop_{false};
+};
+
+// Cores this process may run on (its affinity mask), at least 1.
+unsigned usable_cores();
+
+}  // namespace gemvec::base
