@@ -34,12 +34,12 @@ function(gemvec_add_test name)
   endif()
 endfunction()
 
-# gemvec_add_fuzzer(NAME SOURCES x_fuzz.cc [LIBS lib ...] [RUNS n] [CORPUS folder])
+# gemvec_add_fuzzer(NAME SOURCES x_fuzz.cc [LIBS lib ...] [RUNS n] [MAX_LEN bytes] [CORPUS folder] [DICT file])
 #
-# A libFuzzer program, run by ctest for a fixed number of inputs from a fixed seed: the same inputs on
-# every machine. Built in the asan preset (clang) only.
+# A libFuzzer program, run by ctest for a fixed number of inputs from a fixed seed, beginning with the
+# files of CORPUS: the same inputs on every machine. Built in the asan preset (clang) only.
 function(gemvec_add_fuzzer name)
-  cmake_parse_arguments(ARG "" "RUNS;CORPUS;MAX_LEN" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "RUNS;CORPUS;DICT;MAX_LEN" "SOURCES;LIBS" ${ARGN})
   if(NOT GEMVEC_BUILD_FUZZERS)
     return()
   endif()
@@ -55,10 +55,21 @@ function(gemvec_add_fuzzer name)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_libraries(${name} PRIVATE gemvec gemvec_flags Boost::json fmt::fmt Threads::Threads ${ARG_LIBS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  # libFuzzer writes what it finds into the first folder, so that is one of the build's, and the
-  # project's own seeds come second.
-  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz/${name})
-  add_test(NAME ${name} COMMAND ${name} -runs=${ARG_RUNS} -seed=1 -max_len=${ARG_MAX_LEN} -timeout=20
-                                -artifact_prefix=${CMAKE_BINARY_DIR}/fuzz/${name}- ${ARG_CORPUS})
+  # Seeds are named one by one: libFuzzer would write what it finds into a folder that it is given, and
+  # the next run would begin elsewhere.
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  set(options -runs=${ARG_RUNS} -seed=1 -max_len=${ARG_MAX_LEN} -timeout=20
+              -artifact_prefix=${CMAKE_BINARY_DIR}/fuzz/${name}-)
+  if(ARG_CORPUS)
+    get_filename_component(folder ${ARG_CORPUS} ABSOLUTE)
+    file(GLOB seeds CONFIGURE_DEPENDS ${folder}/*)
+    string(JOIN "," seeds ${seeds})
+    list(APPEND options -seed_inputs=${seeds})
+  endif()
+  if(ARG_DICT)
+    get_filename_component(dictionary ${ARG_DICT} ABSOLUTE)
+    list(APPEND options -dict=${dictionary})
+  endif()
+  add_test(NAME ${name} COMMAND ${name} ${options})
   set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS fuzz)
 endfunction()
