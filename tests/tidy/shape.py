@@ -9,12 +9,12 @@ from source import Finding
 BLOB_BYTES = 1_000_000
 # Larger files that have earned their place, with the reason.
 LARGE = {}
-KNOWN_TYPES = {".cc", ".h", ".py", ".md", ".cmake", ".txt", ".in", ".json", ".jsonl", ".csv", ".html", ".sh"}
+KNOWN_TYPES = {".cc", ".h", ".py", ".md", ".cmake", ".txt", ".in", ".json", ".jsonl", ".csv", ".html", ".sh", ".dict"}
 KNOWN_NAMES = {".clang-format", ".clang-tidy", ".gitignore", ".gitattributes", "LICENSE", "NOTICE"}
 # Bytes that no text editor made live where tests read them, and nowhere else.
 DATA_TYPES = {".bin", ".f32", ".npy", ".gz", ".xz", ".safetensors", ".tsv"}
-DATA_FOLDERS = re.compile(r"^(tests|bench)/.*|.*/(testdata|corpus)/")
-FUZZ_CORPUS = re.compile(r".*/(corpus|\w+_corpus)/")
+DATA_FOLDERS = re.compile(r"^(tests|bench)/")
+FUZZ_CORPUS = re.compile(r"^tests/fuzz/\w+/")  # seeds, of any name and with any bytes
 CONFLICT = re.compile(r"^(<{7} |>{7} |={7}$)", re.MULTILINE)
 
 

@@ -237,7 +237,7 @@ class Shape(TidyTest):
         for path in ("src/base/a.cpp", "notes.docx", "src/base/a.o", "model.onnx", "src/base/weights.bin", "a"):
             self.refuses("file-type", path, "x\n")
         self.accepts("tests/golden/vectors.bin", b"\x00\xff")
-        self.accepts("src/formats/corpus/seed-1", b"\x00\xff")
+        self.accepts("tests/fuzz/safetensors/seed-1", b"\x00\xff")
 
     def test_blobs(self):
         self.accepts("tests/golden/vectors.bin", bytes(1_000_000))
