@@ -31,7 +31,9 @@ class PromptSet {
   static Result<PromptSet> from_model(const std::filesystem::path& model_dir);
 
   // The prefix for `task`. Case and the separators " ", "_" and "-" do not matter. `title` is for
-  // retrieval-document only: it takes the place of "none" in "title: none | text: ".
+  // retrieval-document only: it takes the place of "none" in "title: none | text: ", as it is, line
+  // breaks included; an empty title leaves "none". Also understood: "search", "search result",
+  // "fact checking", "similarity" and "sentence similarity".
   // Errors: kInvalidArgument (unknown task: the message lists the names; a title with another task).
   [[nodiscard]] Result<std::string> prefix(std::string_view task,
                                            std::optional<std::string_view> title = {}) const;
