@@ -1,14 +1,20 @@
-# find_package(gemvec) for consumers: gemvec::gemvec, the engine, and gemvec::fetch, the downloader.
+# What `cmake --install` puts where, for consumers with find_package(gemvec): gemvec::gemvec, the engine, and
+# with COMPONENTS fetch also gemvec::fetch, the downloader. Two export sets, so that a program that brings its
+# own weights needs no HTTP client to be configured.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
+set(GEMVEC_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/gemvec)
 install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(TARGETS gemvec gemvec_fetch gemvec_flags EXPORT gemvec-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS gemvec gemvec_flags EXPORT gemvec-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS gemvec_fetch EXPORT gemvec-fetch-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS gemvec_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(EXPORT gemvec-targets NAMESPACE gemvec:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gemvec)
+install(EXPORT gemvec-targets NAMESPACE gemvec:: DESTINATION ${GEMVEC_PACKAGE_DIR})
+install(EXPORT gemvec-fetch-targets NAMESPACE gemvec:: DESTINATION ${GEMVEC_PACKAGE_DIR})
 configure_package_config_file(cmake/gemvec-config.cmake.in ${CMAKE_BINARY_DIR}/gemvec-config.cmake
-                              INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gemvec)
+                              INSTALL_DESTINATION ${GEMVEC_PACKAGE_DIR})
+# Before 1.0 a minor version may change the API.
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/gemvec-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/gemvec-config.cmake ${CMAKE_BINARY_DIR}/gemvec-config-version.cmake
-        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gemvec)
+        DESTINATION ${GEMVEC_PACKAGE_DIR})
 install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
