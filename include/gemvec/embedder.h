@@ -154,8 +154,10 @@ class Embedder {
   [[nodiscard]] const PromptSet& prompts() const;
   [[nodiscard]] ModelInfo info() const;
 
+  struct Impl;  // opaque
+
  private:
-  struct Impl;
+  friend double measure_peak_gflops(const Embedder& embedder);
   explicit Embedder(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,7 +76,7 @@ Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
   file.target_ = path;
   file.temporary_ = path;
   file.temporary_ += "." + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
-  file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  file.fd_ = ::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file.fd_ < 0) {
     const int code = errno;
     return os_error("create", std::exchange(file.temporary_, {}), code);
@@ -86,16 +87,19 @@ Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : target_(std::move(other.target_)),
       temporary_(std::exchange(other.temporary_, {})),
-      fd_(std::exchange(other.fd_, -1)) {}
+      fd_(std::exchange(other.fd_, -1)),
+      mapping_(std::exchange(other.mapping_, {})) {}
 
 AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
   std::swap(target_, other.target_);
   std::swap(temporary_, other.temporary_);
   std::swap(fd_, other.fd_);
+  std::swap(mapping_, other.mapping_);
   return *this;
 }
 
 AtomicFile::~AtomicFile() {
+  if (!mapping_.empty()) ::munmap(mapping_.data(), mapping_.size());
   if (fd_ < 0) return;
   ::close(fd_);
   ::unlink(temporary_.c_str());
@@ -105,7 +109,21 @@ Status AtomicFile::write(std::span<const std::byte> bytes) {
   return write_all(fd_, bytes.data(), bytes.size(), temporary_);
 }
 
+Result<std::span<std::byte>> AtomicFile::map(std::size_t size) {
+  if (const int code = ::posix_fallocate(fd_, 0, static_cast<off_t>(size)); code != 0) {
+    return os_error("reserve " + std::to_string(size) + " bytes", temporary_, code);
+  }
+  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+  if (data == MAP_FAILED) return os_error("map", temporary_, errno);
+  mapping_ = {static_cast<std::byte*>(data), size};
+  return mapping_;
+}
+
 Status AtomicFile::commit() {
+  if (!mapping_.empty()) {
+    const auto mapping = std::exchange(mapping_, {});
+    ::munmap(mapping.data(), mapping.size());
+  }
   if (::fsync(fd_) != 0) return os_error("flush", temporary_, errno);
   if (::rename(temporary_.c_str(), target_.c_str()) != 0)
     return os_error("rename into place", target_, errno);

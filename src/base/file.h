@@ -33,6 +33,9 @@ class AtomicFile {
 
   // Appends. Errors: kIo (disk full, ...).
   Status write(std::span<const std::byte> bytes);
+  // Instead of write(): the whole file as memory to be filled, zeroed, valid until commit(). The disk's space
+  // is reserved first, so that a full disk is an error here and not a signal later. Errors: kIo.
+  Result<std::span<std::byte>> map(std::size_t size);
   // fsync, then rename over `path`. Errors: kIo.
   Status commit();
 
@@ -40,6 +43,7 @@ class AtomicFile {
   AtomicFile() = default;
   std::filesystem::path target_, temporary_;
   int fd_ = -1;
+  std::span<std::byte> mapping_;
 };
 
 // An exclusive advisory lock between processes, held while the object lives. The lock file stays.

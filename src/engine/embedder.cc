@@ -1,0 +1,352 @@
+// Embedder: loading, micro-batches, and what leaves the model.
+#include "gemvec/embedder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <future>
+#include <mutex>
+#include <numeric>
+
+#include "base/thread_pool.h"
+#include "base/try.h"
+#include "engine/embedder_impl.h"
+#include "engine/self_check.h"
+
+namespace gemvec {
+
+namespace {
+
+// Tokens of a micro-batch: enough rows that weights are read rarely (at 1024 tokens a byte of weights serves
+// 1000 multiply-adds), few enough that activations (20 KB a token) stay near the level-3 cache.
+constexpr std::size_t kTokenBudget = 1024;
+
+// Lengths that the model was trained to be cut to (MRL).
+constexpr std::array<unsigned, 4> kDims = {768, 512, 256, 128};
+
+Status check_options(const EmbedOptions& options, const model::Config& config) {
+  if (std::find(kDims.begin(), kDims.end(), options.dim) == kDims.end()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("dim {}: expected one of {}.", options.dim, fmt::join(kDims, ", "))};
+  }
+  if (options.max_tokens < 2 || options.max_tokens > config.max_tokens) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("max_tokens {}: expected 2 to {}, BOS and EOS included.", options.max_tokens,
+                             config.max_tokens)};
+  }
+  return {};
+}
+
+// One text's ids, owned or borrowed.
+struct Item {
+  std::span<const std::int32_t> ids;
+  TextInfo info;
+};
+
+}  // namespace
+
+Result<Embedder> Embedder::load(const LoadOptions& options) {
+  GEMVEC_TRY(impl, Impl::load(options));
+  Embedder embedder(std::move(impl));
+  if (options.self_check) GEMVEC_CHECK_OK(engine::self_check(embedder, *embedder.impl_));
+  return embedder;
+}
+
+Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& options) {
+  GEMVEC_TRY(isa, cpu::select_isa());
+  auto impl = std::make_unique<Impl>();
+  impl->kernels = &kernels::kernel_table(isa);
+  impl->dtype = options.dtype;
+  impl->compute = options.compute;
+  impl->pool =
+      std::make_unique<base::ThreadPool>(options.threads == 0 ? base::usable_cores() : options.threads);
+
+  // The tokenizer's file takes as long to read as the weights take to pack: side by side.
+  auto tokenizer = std::async(
+      std::launch::async, [path = options.model / "tokenizer.json"] { return Tokenizer::from_file(path); });
+  GEMVEC_TRY(folder, engine::open_model_folder(options.model));
+  impl->folder = std::move(folder);
+  GEMVEC_TRY(prompts, PromptSet::from_model(options.model));
+  impl->prompts = std::move(prompts);
+
+  const auto type = options.dtype == DType::kFp32 ? model::WeightType::kF32 : model::WeightType::kBf16;
+  engine::WeightCacheOptions cache;
+  if (options.use_cache)
+    cache.cache_dir = options.cache_dir.empty() ? default_cache_dir() : options.cache_dir;
+  if (options.progress) {
+    cache.progress = [&](std::uint64_t done, std::uint64_t total) {
+      options.progress({.stage = "packing weights", .done = done, .total = total});
+    };
+  }
+  GEMVEC_TRY(block, engine::PackedBlock::load(impl->folder, type, *impl->pool, cache));
+  impl->block = std::move(block);
+  impl->weights =
+      model::view_weights(impl->folder.config, type, impl->folder.weights.embedding, impl->block.bytes());
+
+  GEMVEC_TRY(loaded_tokenizer, tokenizer.get());
+  impl->tokenizer = std::make_unique<Tokenizer>(std::move(loaded_tokenizer));
+  if (impl->tokenizer->vocab_size() > impl->folder.config.vocab) {
+    return Error{ErrorCode::kBadFormat,
+                 fmt::format("{}: has {} tokens, but config.json's vocab_size is {}.",
+                             (options.model / "tokenizer.json").string(), impl->tokenizer->vocab_size(),
+                             impl->folder.config.vocab)};
+  }
+  return impl;
+}
+
+bool Embedder::Impl::bf16_products() const {
+  return dtype == DType::kBf16 && compute == Compute::kNative && kernels->gemm->bf16 != nullptr;
+}
+
+Status Embedder::Impl::run_batch(const model::Batch& batch, const model::ForwardOutput& output) {
+  const std::scoped_lock lock(mutex);
+  model::ForwardContext context;
+  context.weights = &weights;
+  context.kernels = kernels;
+  context.pool = pool.get();
+  context.workspace = &workspace;
+  context.bf16_products = bf16_products();
+  return model::forward(context, batch, output);
+}
+
+namespace {
+
+// Texts to ids, on all threads. The error of the first text that has one is the call's.
+Result<std::vector<Encoding>> tokenize_all(Embedder::Impl& impl, std::span<const std::string_view> texts,
+                                           const EmbedOptions& options) {
+  TokenizeOptions tokenize;
+  tokenize.max_tokens = options.max_tokens;
+  tokenize.truncate = options.truncate;
+  tokenize.control_text = options.control_text;
+  std::vector<Encoding> encodings(texts.size());
+  std::vector<Error> errors(texts.size());
+  std::vector<char> failed(texts.size(), 0);
+  {
+    const std::scoped_lock lock(impl.mutex);
+    impl.pool->run(texts.size(), [&](std::size_t i, unsigned) {
+      std::string joined;
+      joined.reserve(options.prefix.size() + texts[i].size());
+      joined.append(options.prefix).append(texts[i]);
+      auto encoding = impl.tokenizer->encode(joined, tokenize);
+      if (encoding.ok()) {
+        encodings[i] = std::move(encoding).value();
+      } else {
+        errors[i] = std::move(encoding).error();
+        failed[i] = 1;
+      }
+    });
+  }
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (failed[i] != 0) return Error{errors[i].code, fmt::format("Text {}: {}", i, errors[i].message)};
+  }
+  return encodings;
+}
+
+std::vector<Item> items_of(const std::vector<Encoding>& encodings) {
+  std::vector<Item> items(encodings.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Encoding& e = encodings[i];
+    items[i].ids = e.ids;
+    items[i].info = {.tokens = static_cast<std::uint32_t>(e.ids.size()),
+                     .total_tokens = static_cast<std::uint32_t>(e.total_tokens),
+                     .invalid_sequences = static_cast<std::uint32_t>(e.invalid_sequences),
+                     .truncated = e.truncated};
+  }
+  return items;
+}
+
+Result<std::vector<Item>> items_of(const model::Config& config,
+                                   std::span<const std::span<const std::int32_t>> ids) {
+  std::vector<Item> items(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i].empty() || ids[i].size() > config.max_tokens) {
+      return Error{ErrorCode::kInvalidArgument, fmt::format("Text {}: {} token ids, expected 1 to {}.", i,
+                                                            ids[i].size(), config.max_tokens)};
+    }
+    for (const std::int32_t id : ids[i]) {
+      if (id < 0 || static_cast<std::size_t>(id) >= config.vocab) {
+        return Error{ErrorCode::kInvalidArgument,
+                     fmt::format("Text {}: token id {}, expected 0 to {}.", i, id, config.vocab - 1)};
+      }
+    }
+    const auto count = static_cast<std::uint32_t>(ids[i].size());
+    items[i] = {ids[i], {.tokens = count, .total_tokens = count, .invalid_sequences = 0, .truncated = false}};
+  }
+  return items;
+}
+
+// A micro-batch: which items, and their ids one after the other.
+struct MicroBatch {
+  std::vector<std::size_t> items;
+  std::vector<std::int32_t> ids;
+  std::vector<std::size_t> offsets = {0};
+
+  void clear() {
+    items.clear();
+    ids.clear();
+    offsets.assign(1, 0);
+  }
+  void add(std::size_t index, std::span<const std::int32_t> more) {
+    items.push_back(index);
+    ids.insert(ids.end(), more.begin(), more.end());
+    offsets.push_back(ids.size());
+  }
+};
+
+// Calls run(batch) for all items in micro-batches of about kTokenBudget tokens, longest first: neighbours are
+// then of similar length, and what is left for the end is small.
+template <class Run>
+Status for_batches(const std::vector<Item>& items, const std::function<bool()>& cancelled, Run&& run) {
+  std::vector<std::size_t> order(items.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return items[a].ids.size() > items[b].ids.size(); });
+  MicroBatch batch;
+  for (std::size_t next = 0; next < order.size();) {
+    if (cancelled && cancelled()) return Error{ErrorCode::kCancelled, "Embedding was cancelled."};
+    batch.clear();
+    do {
+      batch.add(order[next], items[order[next]].ids);
+      ++next;
+    } while (next < order.size() && batch.ids.size() + items[order[next]].ids.size() <= kTokenBudget);
+    GEMVEC_CHECK_OK(run(batch));
+  }
+  return {};
+}
+
+// Cuts one row to out.size() numbers and, if asked, to unit length. A vector that is not finite, or has no
+// length, must not pass for an answer.
+Status finish_vector(std::span<const float> row, bool normalize, std::size_t index, std::span<float> out) {
+  double squares = 0;
+  for (std::size_t i = 0; i < out.size(); ++i) squares += static_cast<double>(row[i]) * row[i];
+  if (!std::isfinite(squares) || squares <= 0) {
+    return Error{ErrorCode::kBadFormat, fmt::format("Text {}: its vector is {}; the weights are damaged.",
+                                                    index, std::isfinite(squares) ? "zero" : "not finite")};
+  }
+  const double factor = normalize ? 1.0 / std::sqrt(squares) : 1.0;
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(row[i] * factor);
+  return {};
+}
+
+Result<Embeddings> embed_items(Embedder::Impl& impl, const std::vector<Item>& items,
+                               const EmbedOptions& options) {
+  const std::size_t width = impl.folder.config.width;
+  Embeddings result;
+  result.count = items.size();
+  result.dim = std::min<std::size_t>(options.dim, width);
+  result.values.resize(result.count * result.dim);
+  result.texts.reserve(items.size());
+  for (const Item& item : items) result.texts.push_back(item.info);
+  std::vector<float> rows;
+  GEMVEC_CHECK_OK(for_batches(items, options.cancelled, [&](const MicroBatch& batch) -> Status {
+    rows.resize(batch.items.size() * width);
+    GEMVEC_CHECK_OK(
+        impl.run_batch({batch.ids, batch.offsets}, {.embeddings = rows.data(), .tokens = nullptr}));
+    for (std::size_t i = 0; i < batch.items.size(); ++i) {
+      const std::size_t index = batch.items[i];
+      GEMVEC_CHECK_OK(finish_vector(std::span(rows).subspan(i * width, width), options.normalize, index,
+                                    std::span(result.values).subspan(index * result.dim, result.dim)));
+    }
+    return {};
+  }));
+  return result;
+}
+
+Result<TokenEmbeddings> embed_token_items(Embedder::Impl& impl, const std::vector<Item>& items,
+                                          const EmbedOptions& options) {
+  const std::size_t width = impl.folder.config.width;
+  TokenEmbeddings result;
+  result.width = width;
+  result.offsets = {0};
+  for (const Item& item : items) {
+    result.offsets.push_back(result.offsets.back() + item.ids.size());
+    result.texts.push_back(item.info);
+  }
+  result.values.resize(result.offsets.back() * width);
+  std::vector<float> rows;
+  GEMVEC_CHECK_OK(for_batches(items, options.cancelled, [&](const MicroBatch& batch) -> Status {
+    rows.resize(batch.ids.size() * width);
+    GEMVEC_CHECK_OK(
+        impl.run_batch({batch.ids, batch.offsets}, {.embeddings = nullptr, .tokens = rows.data()}));
+    for (std::size_t i = 0; i < batch.items.size(); ++i) {
+      const auto from = std::span(rows).subspan(batch.offsets[i] * width,
+                                                (batch.offsets[i + 1] - batch.offsets[i]) * width);
+      std::copy(from.begin(), from.end(),
+                result.values.begin() + static_cast<std::ptrdiff_t>(result.offsets[batch.items[i]] * width));
+    }
+    return {};
+  }));
+  return result;
+}
+
+}  // namespace
+
+Embedder::Embedder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Embedder::Embedder(Embedder&&) noexcept = default;
+Embedder& Embedder::operator=(Embedder&&) noexcept = default;
+Embedder::~Embedder() = default;
+
+Result<Embeddings> Embedder::embed(std::span<const std::string_view> texts,
+                                   const EmbedOptions& options) const {
+  GEMVEC_CHECK_OK(check_options(options, impl_->folder.config));
+  GEMVEC_TRY(encodings, tokenize_all(*impl_, texts, options));
+  return embed_items(*impl_, items_of(encodings), options);
+}
+
+Result<Embeddings> Embedder::embed_ids(std::span<const std::span<const std::int32_t>> ids,
+                                       const EmbedOptions& options) const {
+  GEMVEC_CHECK_OK(check_options(options, impl_->folder.config));
+  GEMVEC_TRY(items, items_of(impl_->folder.config, ids));
+  return embed_items(*impl_, items, options);
+}
+
+Result<TokenEmbeddings> Embedder::embed_tokens(std::span<const std::string_view> texts,
+                                               const EmbedOptions& options) const {
+  GEMVEC_CHECK_OK(check_options(options, impl_->folder.config));
+  GEMVEC_TRY(encodings, tokenize_all(*impl_, texts, options));
+  return embed_token_items(*impl_, items_of(encodings), options);
+}
+
+Result<TokenEmbeddings> Embedder::embed_tokens_ids(std::span<const std::span<const std::int32_t>> ids,
+                                                   const EmbedOptions& options) const {
+  GEMVEC_CHECK_OK(check_options(options, impl_->folder.config));
+  GEMVEC_TRY(items, items_of(impl_->folder.config, ids));
+  return embed_token_items(*impl_, items, options);
+}
+
+const Tokenizer& Embedder::tokenizer() const { return *impl_->tokenizer; }
+const PromptSet& Embedder::prompts() const { return impl_->prompts; }
+
+ModelInfo Embedder::info() const {
+  const model::Config& config = impl_->folder.config;
+  ModelInfo info;
+  info.model = impl_->folder.path;
+  info.dtype = name_of(impl_->dtype);
+  info.compute = impl_->bf16_products() ? "bf16" : "fp32";
+  info.isa = cpu::name_of(impl_->kernels->isa);
+  info.threads = impl_->pool->size();
+  info.layers = config.layers;
+  info.width = config.width;
+  info.heads = config.heads;
+  info.head_dim = config.head_dim;
+  info.ffn = config.ffn;
+  info.vocab = config.vocab;
+  info.max_tokens = config.max_tokens;
+  info.source_bytes = impl_->folder.weight_bytes;
+  info.packed_bytes = impl_->block.bytes().size();
+  info.packed_file = impl_->block.file();
+  info.packed_from_cache = impl_->block.from_cache();
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    info.workspace_bytes = impl_->workspace.bytes();
+  }
+  info.check = impl_->check;
+  info.check_max_abs_diff = impl_->check_max_abs_diff;
+  info.notes = impl_->folder.notes;
+  info.notes.insert(info.notes.end(), impl_->block.notes().begin(), impl_->block.notes().end());
+  return info;
+}
+
+}  // namespace gemvec

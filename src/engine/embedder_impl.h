@@ -1,0 +1,41 @@
+// What an Embedder holds. Private to the engine.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "base/thread_pool.h"
+#include "engine/model_folder.h"
+#include "engine/weight_cache.h"
+#include "gemvec/embedder.h"
+#include "kernels/table.h"
+#include "model/forward.h"
+#include "model/weights.h"
+#include "model/workspace.h"
+
+namespace gemvec {
+
+struct Embedder::Impl {
+  static Result<std::unique_ptr<Impl>> load(const LoadOptions& options);
+
+  // One forward pass at a time: callers take turns on the threads and the workspace.
+  Status run_batch(const model::Batch& batch, const model::ForwardOutput& output);
+  [[nodiscard]] bool bf16_products() const;
+
+  DType dtype = DType::kBf16;
+  Compute compute = Compute::kNative;
+  engine::ModelFolder folder;
+  engine::PackedBlock block;
+  model::Weights weights;  // views into folder and block
+  const kernels::KernelTable* kernels = nullptr;
+  std::unique_ptr<Tokenizer> tokenizer;
+  PromptSet prompts;
+  WeightsCheck check = WeightsCheck::kNotRun;
+  double check_max_abs_diff = 0;
+
+  std::mutex mutex;  // guards pool and workspace
+  std::unique_ptr<base::ThreadPool> pool;
+  model::Workspace workspace;
+};
+
+}  // namespace gemvec

@@ -1,0 +1,37 @@
+// Names of options, and where the cache is.
+#include <cstdlib>
+#include <string>
+
+#include "gemvec/embedder.h"
+
+namespace gemvec {
+
+std::filesystem::path default_cache_dir() {
+  const auto variable = [](const char* name) -> std::filesystem::path {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
+  if (const auto own = variable("GEMVEC_CACHE"); !own.empty()) return own;
+  if (const auto xdg = variable("XDG_CACHE_HOME"); !xdg.empty()) return xdg / "gemvec";
+  if (const auto home = variable("HOME"); !home.empty()) return home / ".cache" / "gemvec";
+  return {};
+}
+
+Result<DType> parse_dtype(std::string_view name) {
+  if (name == "fp32") return DType::kFp32;
+  if (name == "bf16") return DType::kBf16;
+  return Error{ErrorCode::kInvalidArgument, "dtype '" + std::string(name) + "': expected one of fp32, bf16."};
+}
+
+Result<Compute> parse_compute(std::string_view name) {
+  if (name == "native") return Compute::kNative;
+  if (name == "fp32") return Compute::kFp32;
+  return Error{ErrorCode::kInvalidArgument,
+               "compute '" + std::string(name) + "': expected one of native, fp32."};
+}
+
+std::string_view name_of(DType dtype) { return dtype == DType::kFp32 ? "fp32" : "bf16"; }
+
+std::string_view name_of(Compute compute) { return compute == Compute::kFp32 ? "fp32" : "native"; }
+
+}  // namespace gemvec

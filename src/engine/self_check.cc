@@ -1,0 +1,75 @@
+#include "engine/self_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "base/file.h"
+#include "base/try.h"
+#include "engine/embedder_impl.h"
+#include "engine/reference.h"
+
+namespace gemvec::engine {
+
+namespace {
+
+// A similarity is a product of two unit vectors, so it moves by at most the sum of their errors. fp32: 768
+// elements of 1e-6 each make 2.8e-5 a vector; bf16: the model card's own tolerance in users' tests.
+double tolerance(const Embedder::Impl& impl) {
+  return impl.bf16_products() ? 5e-3 : 2 * std::sqrt(768.0) * kExactTolerance;
+}
+
+WeightsCheck judge(const Embedder::Impl& impl, double max_abs_diff) {
+  return max_abs_diff <= tolerance(impl) ? WeightsCheck::kRelease : WeightsCheck::kDifferent;
+}
+
+std::filesystem::path note_path(const Embedder::Impl& impl) {
+  if (impl.block.file().empty()) return {};
+  auto path = impl.block.file();
+  path +=
+      fmt::format(".{}-{}.check", cpu::name_of(impl.kernels->isa), impl.bf16_products() ? "bf16" : "fp32");
+  return path;
+}
+
+}  // namespace
+
+Status self_check(const Embedder& embedder, Embedder::Impl& impl) {
+  const auto note = note_path(impl);
+  if (!note.empty()) {
+    if (const auto text = base::read_file(note, 64); text.ok()) {  // one number
+      char* end = nullptr;
+      const double value = std::strtod(text->c_str(), &end);
+      if (end != text->c_str() && std::isfinite(value)) {
+        impl.check_max_abs_diff = value;
+        impl.check = judge(impl, value);
+        return {};
+      }
+    }
+  }
+  std::vector<std::string_view> texts(kCardDocuments.begin(), kCardDocuments.end());
+  texts.push_back(kCardQuery);
+  GEMVEC_TRY(vectors, embedder.embed(texts));
+  const auto& expected = impl.dtype == DType::kFp32 ? kCardFp32 : kCardBf16;
+  double worst = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    double similarity = 0;
+    for (std::size_t j = 0; j < vectors.dim; ++j) {
+      similarity += static_cast<double>(vectors.vector(i)[j]) * vectors.vector(expected.size())[j];
+    }
+    worst = std::max(worst, std::abs(similarity - expected[i]));
+  }
+  impl.check_max_abs_diff = worst;
+  impl.check = judge(impl, worst);
+  if (!note.empty()) {
+    // Not remembering it costs the next load a few milliseconds, so a failure here is no error.
+    const std::string text = fmt::format("{:.9g}\n", worst);
+    if (auto file = base::AtomicFile::create(note); file.ok()) {
+      if (file->write(std::as_bytes(std::span(text))).ok()) static_cast<void>(file->commit().ok());
+    }
+  }
+  return {};
+}
+
+}  // namespace gemvec::engine

@@ -1,0 +1,47 @@
+// Packed weights: mapped from the cache when they are there, else packed once and left there for the next
+// process.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/aligned.h"
+#include "base/mapped_file.h"
+#include "base/thread_pool.h"
+#include "engine/model_folder.h"
+#include "model/weights.h"
+
+namespace gemvec::engine {
+
+struct WeightCacheOptions {
+  std::filesystem::path cache_dir;  // empty: no cache
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;
+};
+
+class PackedBlock {
+ public:
+  // Errors: kIo (out of memory). A cache that cannot be read or written is a note, not an error.
+  static Result<PackedBlock> load(const ModelFolder& folder, model::WeightType type, base::ThreadPool& pool,
+                                  const WeightCacheOptions& options);
+
+  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+  [[nodiscard]] const std::filesystem::path& file() const { return path_; }  // empty: private memory
+  [[nodiscard]] bool from_cache() const { return from_cache_; }
+  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+
+ private:
+  Status open(const std::filesystem::path& path, std::uint64_t payload_bytes, base::ThreadPool& pool);
+
+  base::MappedFile mapped_;
+  base::AlignedBuffer<std::byte> memory_;
+  std::span<const std::byte> bytes_;
+  std::filesystem::path path_;
+  bool from_cache_ = false;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace gemvec::engine

@@ -1,0 +1,14 @@
+// RMSNorm in plain C++.
+#include "kernels/simd/scalar.h"
+
+#include "kernels/norm/norm.h"
+#include "kernels/norm/norm.inl.h"
+
+namespace gemvec::kernels {
+
+const NormKernels kNormScalar = {
+    .norm = norm,
+    .add_norm = add_norm,
+};
+
+}  // namespace gemvec::kernels

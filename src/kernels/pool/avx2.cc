@@ -1,0 +1,13 @@
+// Sums of rows with AVX2.
+#include "kernels/simd/avx2.h"
+
+#include "kernels/pool/pool.h"
+#include "kernels/pool/pool.inl.h"
+
+namespace gemvec::kernels {
+
+const PoolKernels kPoolAvx2 = {
+    .add = add,
+};
+
+}  // namespace gemvec::kernels

@@ -1,0 +1,17 @@
+// Sums of rows, for mean pooling.
+#pragma once
+
+#include <cstddef>
+
+namespace gemvec::kernels {
+
+struct PoolKernels {
+  // sum[i] += x[i], [n], n a multiple of 32.
+  void (*add)(const float* x, std::size_t n, float* sum);
+};
+
+extern const PoolKernels kPoolScalar;
+extern const PoolKernels kPoolAvx2;
+extern const PoolKernels kPoolAvx512;
+
+}  // namespace gemvec::kernels

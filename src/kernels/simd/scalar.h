@@ -1,0 +1,56 @@
+// The vector vocabulary of the generic kernels with one lane: plain C++, the reference that the other
+// instruction sets are compared with, and what runs on a machine without AVX2.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace gemvec::kernels {
+namespace {
+
+struct Vec {
+  static constexpr std::size_t kLanes = 1;
+  float v;
+
+  static Vec zero() { return {0.0F}; }
+  static Vec set(float x) { return {x}; }
+  static Vec load(const float* p) { return {*p}; }
+  void store(float* p) const { *p = v; }
+
+  friend Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
+  friend Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
+  friend Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
+  friend Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
+  static Vec fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }  // two roundings: no FMA in the baseline
+  static Vec max(Vec a, Vec b) { return {a.v > b.v ? a.v : b.v}; }
+  static Vec min(Vec a, Vec b) { return {a.v < b.v ? a.v : b.v}; }
+
+  // Nearest integer, ties to even. REQUIRES: |a| < 2^22, where adding 1.5 * 2^23 leaves no fraction.
+  static Vec round(Vec a) {
+    constexpr float kShift = 12582912.0F;  // 1.5 * 2^23
+    const volatile float shifted = a.v + kShift;
+    return {shifted - kShift};
+  }
+  // 2^n for an integer-valued n in [-126, 127]: n goes straight into the exponent field.
+  static Vec pow2(Vec n) {
+    const auto bits = static_cast<std::uint32_t>(static_cast<std::int32_t>(n.v) + 127) << 23;
+    float out;
+    std::memcpy(&out, &bits, sizeof(out));
+    return {out};
+  }
+
+  static float sum(Vec a) { return a.v; }
+  static float max_lane(Vec a) { return a.v; }
+
+  // fp32 to bf16, nearest, ties to even. REQUIRES: finite.
+  static void store_bf16(Vec a, std::uint16_t* p) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &a.v, sizeof(bits));
+    *p = static_cast<std::uint16_t>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
+  }
+};
+
+}  // namespace
+}  // namespace gemvec::kernels

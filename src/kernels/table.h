@@ -1,0 +1,31 @@
+// All kernels of one instruction set, chosen once when a model is loaded.
+#pragma once
+
+#include "cpu/isa.h"
+#include "kernels/convert/convert.h"
+#include "kernels/geglu/geglu.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/norm/norm.h"
+#include "kernels/pool/pool.h"
+#include "kernels/rope/rope.h"
+#include "kernels/softmax/softmax.h"
+
+namespace gemvec::kernels {
+
+// Every kernel here is independent of its companions in a batch: a row of the result is a function of its own
+// row of the input, bit for bit. Between instruction sets, sums differ in the last bits.
+struct KernelTable {
+  cpu::Isa isa = cpu::Isa::kScalar;
+  const GemmKernels* gemm = nullptr;
+  const NormKernels* norm = nullptr;
+  const RopeKernels* rope = nullptr;
+  const GegluKernels* geglu = nullptr;
+  const SoftmaxKernels* softmax = nullptr;
+  const PoolKernels* pool = nullptr;
+  const ConvertKernels* convert = nullptr;
+};
+
+// REQUIRES: cpu::supported(isa).
+const KernelTable& kernel_table(cpu::Isa isa);
+
+}  // namespace gemvec::kernels

@@ -1,0 +1,35 @@
+// The forward pass: token ids to hidden states and to the head's output.
+#pragma once
+
+#include "base/thread_pool.h"
+#include "gemvec/result.h"
+#include "kernels/table.h"
+#include "model/weights.h"
+#include "model/workspace.h"
+
+namespace gemvec::model {
+
+struct ForwardContext {
+  const Weights* weights = nullptr;
+  const kernels::KernelTable* kernels = nullptr;
+  base::ThreadPool* pool = nullptr;
+  Workspace* workspace = nullptr;
+  // bf16 x bf16 products in the linear layers. REQUIRES: bf16 weights and kernels->gemm->bf16.
+  bool bf16_products = false;
+};
+
+// What the caller wants; either may be null.
+struct ForwardOutput {
+  float* embeddings = nullptr;  // [texts, width]: pooled, through the head, not normalised
+  float* tokens = nullptr;      // [tokens, width]: hidden states after the final norm
+};
+
+// A row of the output depends on its own text alone, bit for bit: not on its companions, their order, or the
+// number of threads. Errors: kIo (out of memory).
+Status forward(const ForwardContext& context, const Batch& batch, const ForwardOutput& output);
+
+// Token positions rounded up to whole panels of keys, summed over the texts: what Workspace::reserve calls
+// keys.
+std::size_t padded_keys(const Batch& batch);
+
+}  // namespace gemvec::model

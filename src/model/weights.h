@@ -1,0 +1,84 @@
+// The weights as the kernels read them: one block of memory, laid out by PackedLayout, and typed views
+// into it. The block may be a mapped cache file or private memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "model/config.h"
+#include "model/raw_weights.h"
+
+namespace gemvec::model {
+
+enum class WeightType { kF32, kBf16 };
+
+// A linear layer's matrix, packed into panels: see kernels/gemm/gemm.h.
+struct PackedLinear {
+  const void* data = nullptr;
+  std::size_t outputs = 0;  // n, multiple of 32
+  std::size_t inputs = 0;   // k
+};
+
+struct PackedLayer {
+  // 1 + w of each norm. q_norm also carries the attention scale, 1/16 in the release: a power of two,
+  // so that the products keep their bits.
+  const float* input_norm = nullptr;           // [width]
+  const float* post_attention_norm = nullptr;  // [width]
+  const float* pre_ffn_norm = nullptr;         // [width]
+  const float* post_ffn_norm = nullptr;        // [width]
+  const float* q_norm = nullptr;               // [head_dim]
+  const float* k_norm = nullptr;               // [head_dim]
+  PackedLinear qkv;                            // width -> q heads | k | v
+  PackedLinear o;                              // query_width -> width
+  PackedLinear gate_up;                        // width -> gate | up
+  PackedLinear down;                           // ffn -> width
+};
+
+// cos and sin of position * theta^(-2i / head_dim), i < head_dim / 2.
+struct RopeTable {
+  const float* cos = nullptr;  // [max_tokens, head_dim / 2]
+  const float* sin = nullptr;  // [max_tokens, head_dim / 2]
+};
+
+struct Weights {
+  Config config;
+  WeightType type = WeightType::kF32;
+  RawTensor embedding;  // [vocab, width], read row by row from the source; rounded to bf16 for kBf16
+  std::vector<PackedLayer> layers;
+  const float* final_norm = nullptr;  // [width], 1 + w
+  PackedLinear head;                  // width -> width, fp32 always: dense3 * dense2
+  RopeTable rope_full, rope_sliding;
+};
+
+// Where everything lies in the packed block, in bytes from its start. Every part is 64-byte aligned.
+struct PackedLayout {
+  struct Layer {
+    std::size_t input_norm, post_attention_norm, pre_ffn_norm, post_ffn_norm, q_norm, k_norm, qkv, o, gate_up,
+        down;
+  };
+  std::vector<Layer> layers;
+  std::size_t final_norm = 0, head = 0;
+  std::size_t cos_full = 0, sin_full = 0, cos_sliding = 0, sin_sliding = 0;
+  std::size_t bytes = 0;
+
+  static PackedLayout of(const Config& config, WeightType type);
+};
+
+// Fills `block` (layout.bytes, 64-byte aligned). progress(done, total) in bytes may be empty; it is called
+// from the calling thread.
+void pack_weights(const Config& config, const RawWeights& raw, WeightType type, base::ThreadPool& pool,
+                  std::span<std::byte> block,
+                  const std::function<void(std::uint64_t, std::uint64_t)>& progress);
+
+// Views into a packed block, which must outlive them. `embedding` stays where it is.
+Weights view_weights(const Config& config, WeightType type, const RawTensor& embedding,
+                     std::span<const std::byte> block);
+
+// Row `row` of a raw matrix as fp32: out[cols]. round_to_bf16 rounds each value to nearest even first.
+void read_row(const RawTensor& tensor, std::size_t row, bool round_to_bf16, float* out);
+
+}  // namespace gemvec::model
