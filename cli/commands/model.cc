@@ -1,0 +1,131 @@
+// The model that a command works with: where it is, and how it is loaded.
+#include "cli/commands/model.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/Option.hpp>
+#include <CLI/Validators.hpp>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+#include "cli/terminal/format.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/progress.h"
+
+namespace gemvec::cli {
+
+namespace {
+
+constexpr std::size_t kBarColumns = 20;
+constexpr unsigned kMaxThreads = 1024;  // more than any machine has; catches a slip of the finger
+
+std::string environment_model() {
+  const char* folder = std::getenv("GEMVEC_MODEL");
+  return folder == nullptr ? "" : folder;
+}
+
+// Draws "LABEL [====>   ] 45%  530.1/1178.2 MB  12.3 MB/s  ETA 0:53".
+class BytesProgress {
+ public:
+  void draw(const std::string& label, std::uint64_t done, std::uint64_t total) {
+    if (label != label_) meter_ = {};
+    label_ = label;
+    meter_.add(static_cast<double>(done));
+    if (!line_.due()) return;
+    std::string text = label;
+    if (total != 0) {
+      const double fraction = static_cast<double>(done) / static_cast<double>(total);
+      text += fmt::format(" {} {:.0f}%", format_bar(fraction, kBarColumns), 100 * fraction);
+    }
+    text += "  " + format_bytes(static_cast<double>(done));
+    if (total != 0) text += " of " + format_bytes(static_cast<double>(total));
+    if (meter_.rate() > 0) text += fmt::format("  {}/s", format_bytes(meter_.rate()));
+    const double eta = total == 0 ? -1 : meter_.eta(static_cast<double>(total));
+    if (eta >= 0) text += "  ETA " + format_duration(eta);
+    line_.draw(text);
+  }
+  void clear() { line_.clear(); }
+
+ private:
+  ProgressLine line_;
+  RateMeter meter_;
+  std::string label_;
+};
+
+}  // namespace
+
+void add_model_option(CLI::App& command, ModelOptions& options) {
+  command.add_option("--model", options.model, "Model folder (default: GEMVEC_MODEL, else the cache)")
+      ->type_name("DIR");
+}
+
+void add_compute_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("--dtype", options.dtype, "Weights (default bf16)")
+      ->type_name("D")
+      ->check(CLI::IsMember({"fp32", "bf16"}));
+  command.add_option("--compute", options.compute, "Arithmetic (default native: as the weights)")
+      ->type_name("C")
+      ->check(CLI::IsMember({"native", "fp32"}));
+  command.add_option("--threads", options.threads, "Threads (default: one a core)")
+      ->type_name("N")
+      ->check(CLI::Range(1U, kMaxThreads).description("1-1024"));
+  command.add_flag("--no-cache", options.no_cache, "Pack the weights into memory, not into the cache");
+}
+
+bool is_model_named(const ModelOptions& options) {
+  return !options.model.empty() || !environment_model().empty();
+}
+
+Result<FetchedModel> fetch_with_progress(FetchOptions options) {
+  BytesProgress progress;
+  std::string announced;
+  options.cancelled = interrupted;
+  options.progress = [&](const FetchProgress& now) {
+    // Said once, also in a pipe: a download of a gigabyte should not look like a program that hangs.
+    const std::string work = fmt::format("{} ({})", now.stage, now.source);
+    if (now.stage == "downloading" && work != announced) {
+      progress.clear();
+      spdlog::info("Downloading the model from the {}.", now.source);
+      announced = work;
+    }
+    progress.draw(fmt::format("{} {}", now.stage, now.file), now.done, now.total);
+  };
+  return fetch_model(options);
+}
+
+std::filesystem::path locate_model(const ModelOptions& options) {
+  // A folder that the user named is used as it is: loading checks it, `gemvec pull` compares it with
+  // the release.
+  if (!options.model.empty()) return options.model;
+  if (is_model_named(options)) return environment_model();
+  FetchedModel fetched = unwrap(fetch_with_progress({}));
+  for (const std::string& note : fetched.notes) spdlog::info("{}", note);
+  return std::move(fetched.path);
+}
+
+Embedder load_embedder(const ModelOptions& options, const std::filesystem::path& folder) {
+  LoadOptions load;
+  load.model = folder;
+  load.dtype = unwrap_usage(parse_dtype(options.dtype));
+  load.compute = unwrap_usage(parse_compute(options.compute));
+  load.threads = options.threads;
+  load.use_cache = !options.no_cache;
+  BytesProgress progress;
+  load.progress = [&](const LoadProgress& now) {
+    progress.draw(std::string(now.stage), now.done, now.total);
+  };
+  Embedder embedder = unwrap(Embedder::load(load));
+  progress.clear();
+  const ModelInfo info = embedder.info();
+  for (const std::string& note : info.notes) spdlog::info("{}", note);
+  if (info.check == WeightsCheck::kDifferent) {
+    spdlog::warn(
+        "{}: the weights do not give the release's vectors (off by {:.2g}): a fine-tune, or damaged.",
+        folder.string(), info.check_max_abs_diff);
+  }
+  return embedder;
+}
+
+}  // namespace gemvec::cli
