@@ -1,4 +1,5 @@
 # Shell functions that the scripts share. Sourced by them, never run; needs bash and Debian's tools only.
+# shellcheck shell=bash
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
@@ -24,23 +25,12 @@ with_log() {
   fi
 }
 
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    die "installing packages needs root or sudo; or install them yourself: apt-get install ${missing[*]}"
-  fi
-}
-
 # Names of the packages that scripts/packages.txt lists for the given times ("build", "build|test").
 package_names() { sed -nE "s/^($1)[[:space:]]+([^[:space:]]+).*/\2/p" "$root/scripts/packages.txt"; }
 
 # install_packages TIMES: asks apt only if something is missing, so the second time takes no time.
 install_packages() {
-  local wanted installed name
-  missing=()
+  local wanted installed name missing=() sudo=()
   if ! command -v dpkg-query >/dev/null; then
     say "This is not Debian: expecting the counterparts of scripts/packages.txt to be installed."
     return 0
@@ -51,10 +41,16 @@ install_packages() {
     [[ "$installed" == *" installed=$name "* ]] || missing+=("$name")
   done
   [ "${#missing[@]}" -eq 0 ] && return 0
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null ||
+      die "installing packages needs root or sudo; or install them yourself: apt-get install ${missing[*]}"
+    sudo=(sudo)
+  fi
   say "Installing ${#missing[@]} Debian packages: ${missing[*]}"
-  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=600)
-  with_log apt-update as_root "${apt[@]}" update || die "apt-get update failed; is this machine on the network?"
-  with_log apt-install as_root "${apt[@]}" install --no-install-recommends "${missing[@]}" ||
+  local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y)
+  apt+=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=600)
+  with_log apt-update "${apt[@]}" update || die "apt-get update failed; is this machine on the network?"
+  with_log apt-install "${apt[@]}" install --no-install-recommends "${missing[@]}" ||
     die "apt-get could not install: ${missing[*]}"
 }
 
@@ -75,7 +71,7 @@ install_venv() {
 # build PRESET [TARGET]: configures when it must, then builds.
 build() {
   local folder="$root/build/$1" log="build-$1"
-  cd "$root"
+  cd "$root" || return 1
   if [ ! -e "$folder/build.ninja" ] || [ CMakePresets.json -nt "$folder/build.ninja" ]; then
     with_log "configure-$1" cmake --preset "$1" || return 1
   fi
