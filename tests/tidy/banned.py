@@ -57,7 +57,7 @@ BANS = [
         "it cannot know the size of its buffer: use std::string or a span"),
     Ban("locale", product, call("atoi|atol|atof|strtod|strtof|setlocale|isalpha|isspace|isdigit|tolower|toupper"),
         "it depends on the locale or hides errors: use std::from_chars, or compare the characters"),
-    Ban("random", cpp, call("rand|srand|random|drand48") + r"|\bstd::random_device\b|\bstd::default_random_engine\b",
+    Ban("random", cpp, call("rand|srand|drand48") + r"|\bstd::random_device\b|\bstd::default_random_engine\b",
         "not the same on every machine: use std::mt19937 with a seed written down"),
     Ban("random", test_code, r"\bstd::(normal|uniform_real|uniform_int|bernoulli)_distribution\b",
         "each standard library has its own: derive numbers from std::mt19937's bits"),

@@ -41,8 +41,9 @@ LIBRARIES = [
 ]
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTILINE)
 
-# Names of the files in a kernel family that are one instruction set's own.
-ISA = re.compile(r"^(?:.*_)?(scalar|sse\d*|avx2|avx512\w*|amx|neon\w*|wasm\w*)\.cc$")
+# What is compiled with an instruction set's flags: its files in the families, and the headers they share.
+ISA = re.compile(r"^src/kernels/(\w+/(scalar|sse\d*|avx2|avx512\w*|amx|neon\w*|wasm\w*)\.cc|simd/\w+(\.inl)?\.h|"
+                 r"\w+/\w+\.inl\.h)$")
 ISA_ANGLE = {
     "immintrin.h", "arm_neon.h", "wasm_simd128.h", "cassert", "cmath", "cstddef", "cstdint", "cstring", "limits",
 }
@@ -76,6 +77,9 @@ def check(files):
             findings.append(Finding(file.path, 1, "rooms", f"src/{room} is no room: add it to tests/tidy/rooms.py "
                                     "and to ARCHITECTURE.md, with what it may include"))
             continue
+        if ISA.match(file.path) and file.suffix == ".h" and not re.search(r"namespace \{", file.code):
+            findings.append(Finding(file.path, 1, "rooms", "what is compiled per instruction set lies in an unnamed "
+                                    "namespace: the linker must not take one set's copy for another's"))
         for line, quote, header in includes(file):
             message = refuse(file, top, room, quote, header)
             if message and not file.allows(line, "rooms"):
@@ -105,7 +109,7 @@ def beside(file, header):
 
 def refuse_in_src(file, room, header):
     rooms, public = ROOMS[room]
-    if room == "kernels" and not file.is_test and ISA.match(file.name) and not header.startswith("kernels/"):
+    if room == "kernels" and not file.is_test and ISA.match(file.path) and not header.startswith("kernels/"):
         return f'"{header}": a file of one instruction set includes its contract and the intrinsics, nothing else'
     if header.startswith("gemvec/"):
         if public is EVERY_HEADER or header in public or file.is_test:
@@ -121,7 +125,7 @@ def refuse_in_src(file, room, header):
 
 def refuse_library(file, top, room, header):
     if room == "kernels" and not file.is_test:
-        if ISA.match(file.name) and header not in ISA_ANGLE:
+        if ISA.match(file.path) and header not in ISA_ANGLE:
             return f"<{header}>: a file of one instruction set includes its contract and the intrinsics; allowed " \
                    "are " + ", ".join(f"<{name}>" for name in sorted(ISA_ANGLE))
         if CONTAINERS.match(header):

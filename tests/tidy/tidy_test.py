@@ -111,6 +111,10 @@ class RoomRules(TidyTest):
         self.refuses("rooms", "src/kernels/norm/avx2.cc", self.includes("#include <algorithm>"))
         self.refuses("rooms", "src/kernels/norm/avx512.cc", self.includes('#include "base/aligned.h"'))
         self.refuses("rooms", "src/kernels/norm/scalar.cc", self.includes('#include "gemvec/result.h"'))
+        self.refuses("rooms", "src/kernels/norm/norm.inl.h", HEADER + "#include <algorithm>\nnamespace {}\n")
+        self.refuses("rooms", "src/kernels/norm/norm.inl.h", HEADER + "namespace gemvec {\n}\n")
+        self.refuses("rooms", "src/kernels/simd/avx2.h", HEADER + "#include <immintrin.h>\n")
+        self.accepts("src/kernels/simd/avx2.h", HEADER + "#include <immintrin.h>\nnamespace {\n}\n")
         self.accepts("src/kernels/norm/avx2.cc", self.includes('#include "kernels/norm/norm.h"'))
         self.accepts("src/kernels/norm/norm_test.cc", self.includes("#include <vector>"))
 

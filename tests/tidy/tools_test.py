@@ -34,10 +34,11 @@ class FormatCheck(ToolTest):
 
 
 class SymbolCheck(ToolTest):
-    def archive(self, code):
-        (self.root / "a.cc").write_text(code)
-        subprocess.run([CXX, "-std=c++20", "-O1", "-c", "a.cc"], cwd=self.root, check=True)
-        subprocess.run(["ar", "rcs", "liba.a", "a.o"], cwd=self.root, check=True)
+    def archive(self, code, name="a"):
+        (self.root / f"{name}.cc").write_text(code)
+        subprocess.run([CXX, "-std=c++20", "-O1", "-c", f"{name}.cc"], cwd=self.root, check=True)
+        (self.root / "liba.a").unlink(missing_ok=True)
+        subprocess.run(["ar", "rcs", "liba.a", f"{name}.o"], cwd=self.root, check=True)
         return symbols.main(["nm", str(self.root / "liba.a")])
 
     def test_refuses_calls_that_print_or_end_the_process(self):
@@ -52,6 +53,12 @@ class SymbolCheck(ToolTest):
 
     def test_accepts_what_the_standard_library_needs(self):
         self.assertEqual(self.archive("#include <vector>\nvoid f(std::vector<int>& x) { x.push_back(1); }\n"), 0)
+
+    def test_refuses_inline_functions_in_objects_of_an_instruction_set(self):
+        shared = "__attribute__((noinline)) inline int f(int x) { return x + 1; }\nint g(int x) { return f(x); }\n"
+        self.assertEqual(self.archive(shared, "avx512"), 1)
+        self.assertEqual(self.archive("namespace {\n" + shared.replace("\n", "\n}\n", 1), "avx512"), 0)
+        self.assertEqual(self.archive(shared, "table"), 0)
 
     def test_an_archive_that_is_not_there_is_no_success(self):
         self.assertEqual(symbols.main(["nm", str(self.root / "none.a")]), 1)
