@@ -141,6 +141,15 @@ Result<FileLock> FileLock::acquire(const std::filesystem::path& path) {
   return lock;
 }
 
+Result<std::optional<FileLock>> FileLock::try_acquire(const std::filesystem::path& path) {
+  FileLock lock;
+  lock.fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock.fd_ < 0) return os_error("open", path, errno);
+  if (::flock(lock.fd_, LOCK_EX | LOCK_NB) == 0) return std::optional<FileLock>(std::move(lock));
+  if (errno == EWOULDBLOCK || errno == EINTR) return std::optional<FileLock>();
+  return os_error("lock", path, errno);
+}
+
 FileLock::FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
 FileLock& FileLock::operator=(FileLock&& other) noexcept {

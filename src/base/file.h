@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,6 +52,8 @@ class FileLock {
  public:
   // Waits until the lock is free. Errors: kNotFound, kIo.
   static Result<FileLock> acquire(const std::filesystem::path& path);
+  // Does not wait: empty while another process, or another thread, holds it. Errors: kNotFound, kIo.
+  static Result<std::optional<FileLock>> try_acquire(const std::filesystem::path& path);
 
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;
