@@ -1,0 +1,58 @@
+// The public Tokenizer: loading, and the tables behind the pointer.
+#include "gemvec/tokenizer.h"
+
+#include <fmt/format.h>
+
+#include <new>
+#include <utility>
+
+#include "base/file.h"
+#include "base/try.h"
+#include "tokenizer/build.h"
+#include "tokenizer/encode.h"
+#include "tokenizer/json_reader.h"
+#include "tokenizer/tables.h"
+
+namespace gemvec {
+
+struct Tokenizer::Impl {
+  tokenizer::Tables tables;
+};
+
+Result<Tokenizer> Tokenizer::from_file(const std::filesystem::path& tokenizer_json) {
+  GEMVEC_TRY(json, base::read_file(tokenizer_json, tokenizer::kMaxJsonBytes));
+  return from_json(json, tokenizer_json.string());
+}
+
+Result<Tokenizer> Tokenizer::from_json(std::string_view json, std::string_view name) {
+  GEMVEC_TRY(raw, tokenizer::read_tokenizer_json(json, name));
+  GEMVEC_TRY(tables, tokenizer::build_tables(raw, name));
+  return Tokenizer(std::make_unique<const Impl>(Impl{std::move(tables)}));
+}
+
+Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+Result<Encoding> Tokenizer::encode(std::string_view text, const TokenizeOptions& options) const {
+  try {
+    return tokenizer::encode(impl_->tables, text, options);
+  } catch (const std::bad_alloc&) {  // the length of a text has no limit, and memory has one
+    return Error{ErrorCode::kIo,
+                 fmt::format("Out of memory while tokenising a text of {} bytes.", text.size())};
+  }
+}
+
+std::size_t Tokenizer::vocab_size() const { return impl_->tables.vocab_size(); }
+
+std::string_view Tokenizer::piece(std::int32_t id) const {
+  if (id < 0 || static_cast<std::size_t>(id) >= vocab_size()) return {};
+  return impl_->tables.piece(id);
+}
+
+std::int32_t Tokenizer::bos_id() const { return impl_->tables.bos; }
+std::int32_t Tokenizer::eos_id() const { return impl_->tables.eos; }
+std::int32_t Tokenizer::pad_id() const { return impl_->tables.pad; }
+
+}  // namespace gemvec
