@@ -1,0 +1,90 @@
+// The thread pool: every index once, whatever the number of threads, and thousands of loops in a row.
+#include "base/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+namespace gemvec::base {
+namespace {
+
+TEST(ThreadPool, CallsEveryIndexOnceWithAThreadOfItsOwn) {
+  for (const unsigned threads : {1U, 2U, 3U, 8U}) {
+    ThreadPool pool(threads);
+    EXPECT_EQ(pool.size(), threads);
+    for (const std::size_t count :
+         {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{7}, std::size_t{1000}}) {
+      std::vector<std::atomic<int>> calls(count);
+      std::atomic<bool> known_threads{true};
+      pool.run(count, [&](std::size_t index, unsigned thread) {
+        ++calls[index];
+        if (thread >= threads) known_threads = false;
+      });
+      for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(calls[i], 1) << i << " of " << count;
+      EXPECT_TRUE(known_threads);
+    }
+  }
+}
+
+TEST(ThreadPool, TwoBodiesNeverHaveTheSameThreadNumberAtOnce) {
+  ThreadPool pool(4);
+  std::vector<std::atomic<int>> inside(4);
+  std::atomic<bool> shared{false};
+  pool.run(2000, [&](std::size_t, unsigned thread) {
+    if (inside[thread].fetch_add(1) != 0) shared = true;
+    std::this_thread::yield();
+    inside[thread].fetch_sub(1);
+  });
+  EXPECT_FALSE(shared);
+}
+
+TEST(ThreadPool, WritesOfOneLoopAreSeenByTheNext) {
+  // Not atomic: the pool itself must order the loops. The thread sanitizer watches, too.
+  ThreadPool pool(3);
+  std::vector<std::uint64_t> values(64);
+  for (std::uint64_t loop = 0; loop < 2000; ++loop)
+    pool.run(values.size(), [&](std::size_t i, unsigned) { values[i] += i + loop; });
+  for (std::size_t i = 0; i < values.size(); ++i)
+    EXPECT_EQ(values[i], 2000 * i + 2000 * std::uint64_t{1999} / 2);
+}
+
+TEST(ThreadPool, WakesUpAfterASleep) {
+  ThreadPool pool(2);
+  for (int i = 0; i < 20; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // far longer than workers look for
+    std::atomic<int> calls{0};
+    pool.run(8, [&](std::size_t, unsigned) { ++calls; });
+    EXPECT_EQ(calls, 8);
+  }
+}
+
+TEST(ThreadPool, WaitsForASlowWorker) {
+  ThreadPool pool(2);
+  std::atomic<int> ended{0};
+  pool.run(2, [&](std::size_t, unsigned) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ++ended;
+  });
+  EXPECT_EQ(ended, 2);
+}
+
+TEST(ThreadPool, TakesAConstBody) {
+  ThreadPool pool(2);
+  std::atomic<std::size_t> sum{0};
+  const auto body = [&sum](std::size_t index, unsigned) { sum += index; };
+  pool.run(10, body);
+  EXPECT_EQ(sum, 45U);
+}
+
+TEST(ThreadPool, ComesAndGoesWithoutALoop) {
+  for (int i = 0; i < 200; ++i) ThreadPool pool(3);
+}
+
+TEST(UsableCores, AreAtLeastOne) { EXPECT_GE(usable_cores(), 1U); }
+
+}  // namespace
+}  // namespace gemvec::base
