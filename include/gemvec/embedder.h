@@ -37,38 +37,38 @@ enum class Compute {
 };
 
 struct LoadProgress {
-  std::string_view stage;  // "packing weights", ...
-  std::uint64_t done = 0;  // bytes
+  std::string_view stage{};  // "packing weights", ...
+  std::uint64_t done = 0;    // bytes
   std::uint64_t total = 0;
 };
 
 struct LoadOptions {
   // Folder in the sentence-transformers layout: config.json, model.safetensors, tokenizer.json,
   // 2_Dense/model.safetensors, 3_Dense/model.safetensors.
-  std::filesystem::path model;
+  std::filesystem::path model{};
   DType dtype = DType::kBf16;
   Compute compute = Compute::kNative;
   unsigned threads = 0;  // 0 = one per core this process may run on
   // Where packed weights are kept between processes; empty = default_cache_dir(). A folder that
   // cannot be written is not an error: the weights are then packed into memory.
-  std::filesystem::path cache_dir;
+  std::filesystem::path cache_dir{};
   bool use_cache = true;
   // Embed the card's example after loading and compare (tens of milliseconds, then remembered in
   // the cache). A mismatch with the release is reported in ModelInfo; vectors that are not finite
   // or zero are an error.
   bool self_check = true;
-  std::function<void(const LoadProgress&)> progress;  // may be empty; called from the loading thread
+  std::function<void(const LoadProgress&)> progress{};  // may be empty; called from the loading thread
 };
 
 struct EmbedOptions {
-  std::string_view prefix;  // prompt put before every text as it is; see PromptSet
-  unsigned dim = 768;       // 768, 512, 256 or 128
-  bool normalize = true;    // unit length (after cutting to dim); otherwise the head's raw output
+  std::string_view prefix{};  // prompt put before every text as it is; see PromptSet
+  unsigned dim = 768;         // 768, 512, 256 or 128
+  bool normalize = true;      // unit length (after cutting to dim); otherwise the head's raw output
   Truncate truncate = Truncate::kRight;
   std::size_t max_tokens = kMaxTokens;  // 2..2048, BOS and EOS included
   ControlText control_text = ControlText::kParse;
   // Polled between micro-batches; true ends the call with kCancelled. May be empty.
-  std::function<bool()> cancelled;
+  std::function<bool()> cancelled{};
 };
 
 struct TextInfo {
@@ -102,7 +102,7 @@ enum class WeightsCheck {
 };
 
 struct ModelInfo {
-  std::filesystem::path model;
+  std::filesystem::path model{};
   std::string dtype, compute;  // "bf16", "fp32"
   std::string isa;             // "avx512bf16", ...
   unsigned threads = 0;

@@ -24,15 +24,15 @@ struct FetchProgress {
 struct FetchOptions {
   // Folder the user names; empty = the environment's GEMVEC_MODEL, else the cache, else download.
   // A folder given here or by GEMVEC_MODEL is never downloaded into, only checked.
-  std::filesystem::path model;
-  std::filesystem::path cache_dir;  // empty = default_cache_dir()
-  std::string hub_token;            // empty = the environment's HF_TOKEN
-  std::string hub_endpoint;         // empty = the environment's HF_ENDPOINT, else the public hub
+  std::filesystem::path model{};
+  std::filesystem::path cache_dir{};  // empty = default_cache_dir()
+  std::string hub_token{};            // empty = the environment's HF_TOKEN
+  std::string hub_endpoint{};         // empty = the environment's HF_ENDPOINT, else the public hub
   bool allow_hub = true;
   bool allow_mirror = true;
-  bool offline = false;                                // only look at what is on this machine
-  std::function<void(const FetchProgress&)> progress;  // may be empty
-  std::function<bool()> cancelled;                     // may be empty; true ends with kCancelled
+  bool offline = false;                                  // only look at what is on this machine
+  std::function<void(const FetchProgress&)> progress{};  // may be empty
+  std::function<bool()> cancelled{};                     // may be empty; true ends with kCancelled
 };
 
 struct FetchedModel {

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""gemvec beside ONNX Runtime, same texts, same machine, turn by turn.
+
+    bench/compare.py MODEL_DIR MODEL.onnx [--gemvec build/release/bin/gemvec] [--rounds 5] [--threads 2]
+
+MODEL.onnx comes from bench/make_onnx.py. Workloads (bench/data/texts.json): S = 256 short queries, M = 32 documents of about
+190 tokens, L = 2 texts of 2048. In every round each engine runs each workload once, one engine after the other, and what is
+reported is the median over the rounds of the ratio within a round, with the smallest and largest: machines drift, ratios hold.
+Only embedding is timed, not loading; tokenisation is timed for both.
+"""
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROMPT = {"S": "task: search result | query: ", "M": "title: none | text: ", "L": "title: none | text: "}
+# ONNX Runtime pads, so a batch is cut from length-sorted texts; these sizes were its fastest.
+ORT_BATCH = {"S": 32, "M": 16, "L": 1}
+VARIANTS = {"fp32": ["--dtype", "fp32"], "bf16": ["--dtype", "bf16"], "bf16/fp32": ["--dtype", "bf16", "--compute", "fp32"]}
+
+
+class Ort:
+    def __init__(self, model_dir, path, threads):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.tokenizer = Tokenizer.from_file(str(model_dir / "tokenizer.json"))
+        self.tokenizer.enable_truncation(2048)
+        self.tokenizer.enable_padding(pad_id=0)
+
+    def run(self, texts, batch):
+        """texts -> (vectors [texts, 768], tokens, seconds)"""
+        start = time.perf_counter()
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+        out, tokens = np.empty((len(texts), 768), np.float32), 0
+        for k in range(0, len(order), batch):
+            rows = order[k : k + batch]
+            encoded = self.tokenizer.encode_batch([texts[i] for i in rows])
+            ids = np.array([e.ids for e in encoded], np.int64)
+            mask = np.array([e.attention_mask for e in encoded], np.int64)
+            out[rows] = self.session.run(["sentence_embedding"], {"input_ids": ids, "attention_mask": mask})[0]
+            tokens += int(mask.sum())
+        return out, tokens, time.perf_counter() - start
+
+
+def gemvec(args, variant, path):
+    """tokens/s of one pass over the texts in `path`, by `gemvec bench` itself."""
+    command = [args.gemvec, "bench", "--model", str(args.model), *VARIANTS[variant], "--threads", str(args.threads)]
+    command += ["--texts", str(path), "--seconds", "0", "--json"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=pathlib.Path)
+    parser.add_argument("onnx", type=pathlib.Path)
+    parser.add_argument("--gemvec", default=str(HERE.parent / "build/release/bin/gemvec"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    texts = {k: [PROMPT[k] + t for t in v] for k, v in json.loads((HERE / "data/texts.json").read_text()).items()}
+    ort = Ort(args.model, args.onnx, args.threads)
+    ort.run(texts["S"][:2], 1)
+    speeds = {}
+    for round_number in range(args.rounds):
+        for name, items in texts.items():
+            path = pathlib.Path(f"/tmp/gemvec-bench-{name}.json")
+            path.write_text(json.dumps({name: items}))
+            _, tokens, seconds = ort.run(items, ORT_BATCH[name])
+            speeds.setdefault(("ort", name), []).append(tokens / seconds)
+            for variant in VARIANTS:
+                speed = gemvec(args, variant, path)["workloads"][0]["tokens_per_second"]
+                speeds.setdefault((variant, name), []).append(speed)
+        print(f"round {round_number + 1} of {args.rounds}", file=sys.stderr)
+    print(f"{'engine':12s} {'texts':5s} {'tokens/s':>9s}   ratio to ONNX Runtime fp32: median (min .. max)")
+    for (engine, name), values in sorted(speeds.items(), key=lambda item: (item[0][1], item[0][0])):
+        ratios = [v / o for v, o in zip(values, speeds["ort", name])]
+        print(
+            f"{engine:12s} {name:5s} {statistics.median(values):9.0f}   "
+            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} .. {max(ratios):.2f})"
+        )
+
+
+if __name__ == "__main__":
+    main()
