@@ -31,7 +31,7 @@ Result<BatchVectors> convert(Result<T> embeddings) {
 }  // namespace
 
 BatchEmbedder::BatchEmbedder(const Embedder& embedder, const PromptChoice& prompt, Settings settings)
-    : embedder_(embedder), prompt_(prompt), settings_(std::move(settings)) {}
+    : embedder_(embedder), limits_(embedder.info()), prompt_(prompt), settings_(std::move(settings)) {}
 
 Result<BatchVectors> BatchEmbedder::embed(std::span<const TextRecord> batch) const {
   return settings_.ids ? embed_ids(batch) : embed_texts(batch);
@@ -85,15 +85,14 @@ Error BatchEmbedder::explain_too_long(std::span<const TextRecord> batch,
 }
 
 Status BatchEmbedder::check_ids(const TextRecord& record) const {
-  if (record.ids.empty() || record.ids.size() > kMaxTokens) {
+  if (record.ids.empty() || record.ids.size() > limits_.max_tokens) {
     return Error{ErrorCode::kBadFormat, fmt::format("{}: expected 1 to {} token ids, found {}.", record.where,
-                                                    kMaxTokens, record.ids.size())};
+                                                    limits_.max_tokens, record.ids.size())};
   }
-  const auto size = static_cast<std::int64_t>(embedder_.tokenizer().vocab_size());
   for (const std::int32_t id : record.ids) {
-    if (id < 0 || id >= size) {
-      return Error{ErrorCode::kBadFormat,
-                   fmt::format("{}: token id {} is outside the table of {} tokens.", record.where, id, size)};
+    if (id < 0 || static_cast<std::size_t>(id) >= limits_.vocab) {
+      return Error{ErrorCode::kBadFormat, fmt::format("{}: token id {} is outside the table of {} tokens.",
+                                                      record.where, id, limits_.vocab)};
     }
   }
   return {};

@@ -51,6 +51,7 @@ class BatchEmbedder {
   [[nodiscard]] Status check_ids(const TextRecord& record) const;
 
   const Embedder& embedder_;
+  ModelInfo limits_;  // of the model: how many ids a text may have, and how large they may be
   const PromptChoice& prompt_;
   Settings settings_;
 };

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "cli/commands/commands.h"
@@ -78,6 +79,8 @@ Report collect(const InfoArguments& arguments) {
     report.model = load_embedder(arguments.model, *folder).info();
     if (arguments.hash) {
       for (const ReleaseFile& file : release_files()) {
+        if (std::error_code error; !std::filesystem::exists(*folder / file.path, error))
+          continue;  // not needed
         std::string sha256 = unwrap(sha256_file(*folder / file.path));
         const bool is_release = sha256 == file.sha256;
         report.hashes.push_back({file.path, std::move(sha256), is_release});

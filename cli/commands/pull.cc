@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "cli/commands/commands.h"
 #include "cli/commands/failure.h"
@@ -23,12 +24,15 @@ struct PullArguments {
   bool verify = false;
 };
 
-// Reads every file again. Throws Failure naming the first that differs from the release.
+// Reads every file again, whatever was remembered of it. Throws Failure naming the first that differs from
+// the release.
 void verify_files(const std::filesystem::path& folder) {
   ProgressLine progress;
   for (const ReleaseFile& file : release_files()) {
     progress.draw(fmt::format("verifying {}", file.path));
     const std::filesystem::path path = folder / file.path;
+    // fetch_model() has seen to the files that are needed; the others may be absent.
+    if (std::error_code error; !std::filesystem::exists(path, error)) continue;
     const std::string found = unwrap(sha256_file(path));
     if (found != file.sha256) {
       throw Failure(
@@ -44,7 +48,9 @@ int pull(const PullArguments& arguments) {
   options.allow_hub = !arguments.no_hub;
   options.allow_mirror = !arguments.no_mirror;
   const FetchedModel fetched = unwrap(fetch_with_progress(options));
-  for (const std::string& note : fetched.notes) spdlog::info("{}", note);
+  for (const std::string& note : fetched.notes) {
+    spdlog::log(fetched.verified ? spdlog::level::info : spdlog::level::warn, "{}", note);
+  }
   if (arguments.verify) verify_files(fetched.path);
   print(fetched.path.string() + "\n");
   return kDone;
