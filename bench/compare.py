@@ -14,6 +14,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -72,7 +73,7 @@ def main():
     speeds = {}
     for round_number in range(args.rounds):
         for name, items in texts.items():
-            path = pathlib.Path(f"/tmp/gemvec-bench-{name}.json")
+            path = pathlib.Path(tempfile.gettempdir()) / f"gemvec-bench-{name}.json"
             path.write_text(json.dumps({name: items}))
             _, tokens, seconds = ort.run(items, ORT_BATCH[name])
             speeds.setdefault(("ort", name), []).append(tokens / seconds)

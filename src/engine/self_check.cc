@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdlib>
+#include <system_error>
 
 #include "base/file.h"
 #include "base/try.h"
@@ -39,9 +40,9 @@ Status self_check(const Embedder& embedder, Embedder::Impl& impl) {
   const auto note = note_path(impl);
   if (!note.empty()) {
     if (const auto text = base::read_file(note, 64); text.ok()) {  // one number
-      char* end = nullptr;
-      const double value = std::strtod(text->c_str(), &end);
-      if (end != text->c_str() && std::isfinite(value)) {
+      double value = 0;
+      const auto parsed = std::from_chars(text->data(), text->data() + text->size(), value);
+      if (parsed.ec == std::errc() && std::isfinite(value)) {
         impl.check_max_abs_diff = value;
         impl.check = judge(impl, value);
         return {};

@@ -142,7 +142,7 @@ class Limits(TidyTest):
         self.refuses("function-length", "src/engine/a.cc", reason + self.function(71).partition("\n")[2])
 
     def test_columns(self):
-        self.refuses("columns", "tools/a.py", "# What it is.\nx = 1  # " + "x" * 120 + "\n")
+        self.refuses("columns", "tools/a.py", "# What it is.\nx = 1  # " + "x" * 130 + "\n")
 
     def test_functions_are_found_in_all_their_forms(self):
         code = source.blank_comments_and_literals(
