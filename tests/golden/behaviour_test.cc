@@ -138,27 +138,28 @@ TEST(Behaviour, AnImageTokenInATextIsText) {
   EXPECT_FALSE(embedder().embed_ids(views(bad)).ok());
 }
 
-TEST(Behaviour, UnrelatedTextsAreFarApart) {
-  // Without the dense layers, two such texts score 0.46.
-  const auto guitar = vector("title: none | text: How to tune a guitar by ear");
-  const auto pizza = vector("title: none | text: A recipe for pizza dough");
-  EXPECT_LT(dot(guitar, pizza), 0.4);
-}
-
 TEST(Behaviour, PromptsMakeADifference) {
   const auto query = embedder().prompts().prefix("retrieval-query");
   ASSERT_TRUE(query.ok());
   EXPECT_LT(dot(vector("red planet"), vector("red planet", {.prefix = *query})), 0.99);
 }
 
-TEST(Behaviour, HiddenStatesPoolToTheVector) {
+// The mean of the hidden states is not the vector: the dense layers turn it by almost a right angle. A
+// runtime that leaves them out gives plausible similarities and wrong ones.
+TEST(Behaviour, TheVectorIsTheMeanThroughTheDenseLayers) {
   const std::vector<std::string_view> texts = {"title: none | text: tokens", "another"};
   const auto tokens = embedder().embed_tokens(texts);
   ASSERT_TRUE(tokens.ok()) << tokens.error().message;
   ASSERT_EQ(tokens->width, 768U);
   ASSERT_EQ(tokens->offsets.size(), 3U);
-  EXPECT_EQ(tokens->values.size(), tokens->offsets.back() * 768);
-  for (const float x : tokens->values) ASSERT_TRUE(std::isfinite(x));
+  ASSERT_EQ(tokens->values.size(), tokens->offsets.back() * 768);
+  for (std::size_t text = 0; text < texts.size(); ++text) {
+    std::vector<float> mean(768, 0.0F);
+    for (std::size_t row = tokens->offsets[text]; row < tokens->offsets[text + 1]; ++row) {
+      for (std::size_t i = 0; i < 768; ++i) mean[i] += tokens->values[row * 768 + i];
+    }
+    EXPECT_LT(std::abs(dot(mean, vector(texts[text])) / std::sqrt(dot(mean, mean))), 0.2);
+  }
 }
 
 TEST(Behaviour, VerifySaysThatThisBuildIsRight) {

@@ -15,6 +15,9 @@ namespace {
 // The plain C++ kernels are a twentieth as fast: there, texts of up to 300 tokens, which is past the
 // attention window.
 constexpr std::size_t kScalarTokens = 300;
+// Where an instruction set has no bf16 products, "native" over bf16 weights is "--compute fp32", which has a
+// test of its own: short texts are then enough.
+constexpr std::size_t kShortTokens = 40;
 
 struct Arithmetic {
   const char* name;
