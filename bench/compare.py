@@ -55,7 +55,7 @@ class Ort:
 def gemvec(args, variant, path):
     """tokens/s of one pass over the texts in `path`, by `gemvec bench` itself."""
     command = [args.gemvec, "bench", "--model", str(args.model), *VARIANTS[variant], "--threads", str(args.threads)]
-    command += ["--texts", str(path), "--seconds", "0", "--json"]
+    command += ["--texts", str(path), "--seconds", "0.1", "--json"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -78,7 +78,7 @@ def main():
             _, tokens, seconds = ort.run(items, ORT_BATCH[name])
             speeds.setdefault(("ort", name), []).append(tokens / seconds)
             for variant in VARIANTS:
-                speed = gemvec(args, variant, path)["workloads"][0]["tokens_per_second"]
+                speed = gemvec(args, variant, path)["results"][0]["tokens_per_second"]
                 speeds.setdefault((variant, name), []).append(speed)
         print(f"round {round_number + 1} of {args.rounds}", file=sys.stderr)
     print(f"{'engine':12s} {'texts':5s} {'tokens/s':>9s}   ratio to ONNX Runtime fp32: median (min .. max)")
