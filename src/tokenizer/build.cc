@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <utility>
@@ -23,7 +24,7 @@ namespace {
 class PieceIndex {
  public:
   PieceIndex(const Tables& tables, std::size_t pieces)
-      : tables_(tables), slots_(std::bit_ceil(pieces * 2 + 2), Slot{}) {}
+      : tables_(tables), slots_(std::bit_ceil(pieces * 2), Slot{}) {}
 
   // False if the piece is there already.
   bool insert(std::int32_t id) {
@@ -34,8 +35,15 @@ class PieceIndex {
     slot = {static_cast<std::uint32_t>(hash), id};
     return true;
   }
-  [[nodiscard]] std::int32_t find(std::string_view piece) const {
-    return slots_[place(piece, hash_of(piece))].id;
+  [[nodiscard]] std::int32_t find(std::string_view piece) const { return find(piece, hash_of(piece)); }
+  // The piece's hash, for a find() that comes a little later.
+  [[nodiscard]] std::uint64_t prefetch(std::string_view piece) const {
+    const std::uint64_t hash = hash_of(piece);
+    __builtin_prefetch(&slots_[home(hash)]);
+    return hash;
+  }
+  [[nodiscard]] std::int32_t find(std::string_view piece, std::uint64_t hash) const {
+    return slots_[place(piece, hash)].id;
   }
 
  private:
@@ -56,10 +64,11 @@ class PieceIndex {
     return hash;
   }
 
+  [[nodiscard]] std::size_t home(std::uint64_t hash) const { return (hash >> 32) & (slots_.size() - 1); }
   // Where the piece stands, or the free slot where it would.
   [[nodiscard]] std::size_t place(std::string_view piece, std::uint64_t hash) const {
     const std::size_t mask = slots_.size() - 1;
-    std::size_t at = (hash >> 32) & mask;
+    std::size_t at = home(hash);
     while (slots_[at].id != kNoToken &&
            (slots_[at].hash != static_cast<std::uint32_t>(hash) || tables_.piece(slots_[at].id) != piece)) {
       at = (at + 1) & mask;
@@ -114,9 +123,19 @@ class Builder {
     return tables_.piece(static_cast<std::int32_t>(id));
   }
 
+  struct MergeText {
+    std::string_view left, right, both;
+  };
+  [[nodiscard]] MergeText merge_text(std::size_t rank) const {
+    const MergeEntry& entry = json_.merges[rank];
+    const std::string_view both = json_.string(entry.both);
+    return {both.substr(0, entry.left_size), both.substr(entry.left_size), both};
+  }
+
   Status add_pieces();
   Status add_symbols(const PieceIndex& index);
   Status add_merges(const PieceIndex& index);
+  Status add_merge(std::size_t rank, const MergeText& text, const Merge& merge);
   Status add_added_tokens(const PieceIndex& index);
   Status add_added_token(const AddedEntry& entry, const std::string& field);
   [[nodiscard]] Status check_control_tokens() const;
@@ -191,27 +210,46 @@ Status Builder::add_merges(const PieceIndex& index) {
   if (count > kMaxMerges) return bad("model.merges", fmt::format("must have at most {} pairs", kMaxMerges));
   tables_.pairs.reserve(count);
   tables_.merges.reserve(count);
-  for (std::size_t rank = 0; rank < count; ++rank) {
-    const MergeEntry& entry = json_.merges[rank];
-    const std::string_view both = json_.string(entry.both);
-    const std::string_view left = both.substr(0, entry.left_size), right = both.substr(entry.left_size);
-    const Merge merge = {index.find(left), index.find(right), index.find(both)};
-    for (const auto& [id, text] : {std::pair(merge.left, left), {merge.right, right}, {merge.result, both}}) {
-      if (id != kNoToken) continue;
-      return bad(fmt::format("model.merges[{}]", rank),
-                 fmt::format("joins {} and {}, but {} is not in \"model.vocab\"", base::quote(left),
-                             base::quote(right), base::quote(text)));
+  // Most of the time of loading is spent waiting for the index's memory, so the lookups of one block are
+  // all under way before the first is needed. 64 x 3 cache lines fit the smallest first-level cache.
+  constexpr std::size_t kBlock = 64;
+  std::array<std::uint64_t, kBlock * 3> hashes;
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    const std::size_t end = std::min(count, begin + kBlock);
+    for (std::size_t rank = begin; rank < end; ++rank) {
+      const MergeText text = merge_text(rank);
+      std::uint64_t* hash = &hashes[(rank - begin) * 3];
+      hash[0] = index.prefetch(text.left);
+      hash[1] = index.prefetch(text.right);
+      hash[2] = index.prefetch(text.both);
     }
-    if (!tables_.pairs.insert(merge.left, merge.right, static_cast<std::uint32_t>(rank))) {
-      return bad(
-          fmt::format("model.merges[{}]", rank),
-          fmt::format("joins {} and {}, as an earlier pair does", base::quote(left), base::quote(right)));
+    for (std::size_t rank = begin; rank < end; ++rank) {
+      const MergeText text = merge_text(rank);
+      const std::uint64_t* hash = &hashes[(rank - begin) * 3];
+      GEMVEC_CHECK_OK(add_merge(
+          rank, text,
+          {index.find(text.left, hash[0]), index.find(text.right, hash[1]), index.find(text.both, hash[2])}));
     }
-    tables_.merges.push_back(merge);
-    tables_.junctions.insert(last_code_point(left), first_code_point(right));
-    tables_.bytes_merge = tables_.bytes_merge || is_byte_[static_cast<std::size_t>(merge.left)] ||
-                          is_byte_[static_cast<std::size_t>(merge.right)];
   }
+  return {};
+}
+
+Status Builder::add_merge(std::size_t rank, const MergeText& text, const Merge& merge) {
+  const auto field = [rank] { return fmt::format("model.merges[{}]", rank); };
+  for (const auto& [id, piece] :
+       {std::pair(merge.left, text.left), {merge.right, text.right}, {merge.result, text.both}}) {
+    if (id != kNoToken) continue;
+    return bad(field(), fmt::format("joins {} and {}, but {} is not in \"model.vocab\"",
+                                    base::quote(text.left), base::quote(text.right), base::quote(piece)));
+  }
+  if (!tables_.pairs.insert(merge.left, merge.right, static_cast<std::uint32_t>(rank))) {
+    return bad(field(), fmt::format("joins {} and {}, as an earlier pair does", base::quote(text.left),
+                                    base::quote(text.right)));
+  }
+  tables_.merges.push_back(merge);
+  tables_.junctions.insert(last_code_point(text.left), first_code_point(text.right));
+  tables_.bytes_merge = tables_.bytes_merge || is_byte_[static_cast<std::size_t>(merge.left)] ||
+                        is_byte_[static_cast<std::size_t>(merge.right)];
   return {};
 }
 

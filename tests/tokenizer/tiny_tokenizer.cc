@@ -1,5 +1,7 @@
 #include "tokenizer/tiny_tokenizer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/json/serialize.hpp>
@@ -100,7 +102,7 @@ json::value TinyTokenizer::json(bool legacy_merges) const {
   json::array pairs;
   for (const auto& [left, right] : merges) {
     if (legacy_merges) {
-      pairs.emplace_back(left + " " + right);
+      pairs.emplace_back(fmt::format("{} {}", left, right));
     } else {
       pairs.push_back(json::array{left, right});
     }
@@ -134,17 +136,24 @@ TinyTokenizer tiny_tokenizer() {
   return tokenizer;
 }
 
-TinyTokenizer random_tokenizer(std::mt19937& bits, bool merge_bytes) {
-  TinyTokenizer tokenizer = base_tokenizer();
-  std::vector<std::string> parts = {kMark};
-  for (const char* character : {"a", "b", "c", "<", ">", "\xC3\xA9", "\xE7\x95\x8C", "\xF0\x9F\x98\x80"}) {
-    tokenizer.add_piece(character);
-    parts.emplace_back(character);
-  }
-  if (merge_bytes) {
+namespace {
+
+// The symbols that merges are made of, and for a dense vocabulary all pairs of them.
+std::vector<std::string> merge_parts(Merges merges) {
+  if (merges == Merges::kDense) return {"a", "b", "aa", "ab", "ba", "bb"};
+  std::vector<std::string> parts = {kMark, "a", "b", "c", "<", ">", "é", "界", "😀"};
+  if (merges == Merges::kBytes) {
     for (const std::uint8_t byte : {0xD0, 0x96, 0xFF}) parts.push_back(byte_piece(byte));
   }
-  const std::size_t symbols = parts.size();
+  return parts;
+}
+
+}  // namespace
+
+TinyTokenizer random_tokenizer(std::mt19937& bits, Merges kind) {
+  TinyTokenizer tokenizer = base_tokenizer();
+  std::vector<std::string> parts = merge_parts(kind);
+  for (const std::string& part : parts) tokenizer.add_piece(part);
   const auto is_part = [&](const std::string& text) {
     return std::find(parts.begin(), parts.end(), text) != parts.end();
   };
@@ -155,10 +164,10 @@ TinyTokenizer random_tokenizer(std::mt19937& bits, bool merge_bytes) {
     if (made.size() < 40 && !is_part(made)) parts.push_back(made);
   }
   std::vector<std::pair<std::string, std::string>> merges;
-  for (std::size_t i = symbols; i < parts.size(); ++i) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
     for (std::size_t cut = 1; cut < parts[i].size(); ++cut) {
       std::pair<std::string, std::string> merge(parts[i].substr(0, cut), parts[i].substr(cut));
-      if (is_part(merge.first) && is_part(merge.second) && bits() % 8 != 0)
+      if (is_part(merge.first) && is_part(merge.second) && (kind == Merges::kDense || bits() % 8 != 0))
         merges.push_back(std::move(merge));
     }
   }

@@ -44,10 +44,15 @@ struct TinyTokenizer {
 // space marks, <b> and </b>, <image_soft_token> beyond the table, and a few words of English.
 TinyTokenizer tiny_tokenizer();
 
+enum class Merges {
+  kText,   // of a few characters of several scripts, the space mark among them
+  kBytes,  // the same, and some merges have byte tokens as parts
+  kDense,  // of two letters, any two of which merge: a text of them has no place to cut
+};
+
 // The same control tokens and byte tokens with merges at random over few characters, in random order,
-// so that merges meet, overlap and undo each other as often as possible. With `merge_bytes`, some
-// merges have byte tokens as parts.
-TinyTokenizer random_tokenizer(std::mt19937& bits, bool merge_bytes);
+// so that merges meet, overlap and undo each other as often as possible.
+TinyTokenizer random_tokenizer(std::mt19937& bits, Merges merges);
 
 // One token and the bytes of the text it stands for.
 struct ReferenceToken {

@@ -21,7 +21,10 @@ std::vector<Subject> make_subjects() {
   std::vector<Subject> subjects;
   std::mt19937 bits(1);
   subjects.push_back({gemvec::testing::tiny_tokenizer(), {}});
-  for (int i = 0; i < 6; ++i) subjects.push_back({gemvec::testing::random_tokenizer(bits, i % 2 == 1), {}});
+  using gemvec::testing::Merges;
+  for (const Merges merges : {Merges::kText, Merges::kBytes, Merges::kDense, Merges::kText, Merges::kDense}) {
+    subjects.push_back({gemvec::testing::random_tokenizer(bits, merges), {}});
+  }
   for (Subject& subject : subjects) {
     auto loaded = gemvec::Tokenizer::from_json(subject.tiny.text());
     if (!loaded.ok()) std::abort();

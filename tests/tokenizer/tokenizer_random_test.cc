@@ -13,6 +13,7 @@
 namespace gemvec {
 namespace {
 
+using testing::Merges;
 using testing::random_tokenizer;
 using testing::reference_encode;
 using testing::ReferenceToken;
@@ -59,12 +60,14 @@ std::string show(std::string_view text) {
 
 std::vector<std::int32_t> ids_of(const std::vector<ReferenceToken>& tokens) {
   std::vector<std::int32_t> ids;
+  ids.reserve(tokens.size());
   for (const ReferenceToken& token : tokens) ids.push_back(token.id);
   return ids;
 }
 
 std::vector<ByteRange> offsets_of(const std::vector<ReferenceToken>& tokens) {
   std::vector<ByteRange> offsets;
+  offsets.reserve(tokens.size());
   for (const ReferenceToken& token : tokens) offsets.push_back({token.begin, token.end});
   return offsets;
 }
@@ -86,7 +89,7 @@ void compare(const TinyTokenizer& tiny, const Tokenizer& tokenizer, const std::s
 TEST(TokenizerRandom, AgreesWithThePlainAlgorithm) {
   std::mt19937 bits(20250101);
   for (int round = 0; round < 60; ++round) {
-    const TinyTokenizer tiny = random_tokenizer(bits, round % 3 == 2);
+    const TinyTokenizer tiny = random_tokenizer(bits, round % 3 == 2 ? Merges::kBytes : Merges::kText);
     const auto tokenizer = Tokenizer::from_json(tiny.text(round % 2 == 1));
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
     for (int i = 0; i < 120; ++i) {
@@ -98,23 +101,27 @@ TEST(TokenizerRandom, AgreesWithThePlainAlgorithm) {
   }
 }
 
-// Runs of about 64 symbols, where the merger changes from one way of searching to the other.
-TEST(TokenizerRandom, AgreesAtEveryLengthOfARun) {
+// A run of symbols without a place to cut, of every length around 64, where the merger changes from one
+// way of searching to the other: letters at random, one letter, and short periods.
+TEST(TokenizerRandom, AgreesOnRunsOfEveryLength) {
   std::mt19937 bits(7);
-  const TinyTokenizer tiny = random_tokenizer(bits, false);
-  const auto tokenizer = Tokenizer::from_json(tiny.text());
-  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
-  for (std::size_t length = 1; length < 200; ++length) {
-    std::string text;
-    for (std::size_t i = 0; i < length; ++i) text += "ab "[bits() % (1 + length % 3)];
-    compare(tiny, *tokenizer, text, ControlText::kParse);
-    if (HasFatalFailure()) return;
+  for (int round = 0; round < 12; ++round) {
+    const TinyTokenizer tiny = random_tokenizer(bits, Merges::kDense);
+    const auto tokenizer = Tokenizer::from_json(tiny.text());
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+    for (std::size_t length = 1; length < 200; ++length) {
+      const std::size_t period = length % 3 == 0 ? length : 1 + bits() % 9;
+      std::string text;
+      for (std::size_t i = 0; i < length; ++i) text += i < period ? "ab"[bits() % 2] : text[i - period];
+      compare(tiny, *tokenizer, text, ControlText::kParse);
+      if (HasFatalFailure()) return;
+    }
   }
 }
 
 TEST(TokenizerRandom, TruncatesToAPartOfTheWholeEncoding) {
   std::mt19937 bits(3);
-  const TinyTokenizer tiny = random_tokenizer(bits, false);
+  const TinyTokenizer tiny = random_tokenizer(bits, Merges::kText);
   const auto tokenizer = Tokenizer::from_json(tiny.text());
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
   for (int i = 0; i < 500; ++i) {

@@ -20,7 +20,9 @@ TEST(TokenizerThreads, ShareOneTokenizer) {
   ASSERT_TRUE(expected.ok());
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
+  constexpr std::size_t kThreads = 4;
+  threads.reserve(kThreads);
+  for (std::size_t i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       for (int round = 0; round < 200; ++round) {
         const auto encoding = tokenizer->encode(text);
