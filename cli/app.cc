@@ -14,7 +14,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/commands/failure.h"
-#include "cli/io/output_file.h"
+#include "cli/terminal/format.h"
 #include "cli/terminal/interrupt.h"
 #include "gemvec/diagnostics.h"
 
@@ -87,7 +87,8 @@ int run(int argc, const char* const* argv) {
   try {
     return parse_and_run(app, action, argc, argv);
   } catch (const Failure& failure) {
-    spdlog::error("{}", failure.what());
+    // It may quote input, and input may hold what makes a terminal misbehave.
+    spdlog::error("{}", one_line(failure.what(), std::string::npos));
     if (failure.exit_code() == kWrongUsage) fmt::print(stderr, "See: {} --help\n", command_name(app));
     return failure.exit_code();
   } catch (const std::bad_alloc&) {

@@ -84,6 +84,9 @@ TokenizeOptions tokenize_options(const TokenizeArguments& arguments) {
 }
 
 int tokenize(const TokenizeArguments& arguments) {
+  if (arguments.text.max_tokens == 1) {
+    throw Failure(kWrongUsage, "--max-tokens 1: BOS and EOS alone are two; 0 stands for no limit.");
+  }
   if (!is_model_named(arguments.model)) PromptChoice::check_task(arguments.text);
   const std::filesystem::path folder = locate_model(arguments.model);
   const PromptChoice prompt(arguments.text, folder);

@@ -171,6 +171,7 @@ class TokenIds(CliTest):
         self.run_cli("embed", "--ids", stdin="2 -5 1", code=1)
         self.run_cli("embed", "--ids", stdin="2 " * 2049, code=1)
         self.assertSays(self.run_cli("embed", "--ids", "--task", "query", stdin="2 1", code=2).err, "--ids")
+        self.assertSays(self.run_cli("embed", "--ids", stdin="\x1b[31mred", code=1).err, 'found " [31mred"')
         self.run_cli("embed", "--ids", "--task", "none", stdin="2 1")
 
 
@@ -210,6 +211,7 @@ class Tokenize(CliTest):
         self.assertFalse(whole["truncated"])
         bare = self.run_cli("tokenize", "--json", "--max-tokens", "0", "--no-bos-eos", stdin=text).json
         self.assertEqual(bare["ids"], whole["ids"][1:-1])
+        self.run_cli("tokenize", "--max-tokens", "1", stdin="x", code=2)
         err = self.run_cli("tokenize", "--truncate", "error", stdin="x\n" + text, code=1).err
         self.assertSays(err, "standard input:2: ", "2048")
 

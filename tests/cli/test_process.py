@@ -113,14 +113,14 @@ class Terminal(CliTest):
         return shown.decode()
 
     def test_shows_rate_and_time_left_and_takes_the_line_away(self):
-        shown = self.on_terminal("embed", "--task", "none", "--dim", "128", self.path("many", MANY[:400_000]))
+        shown = self.on_terminal("embed", "--task", "none", "--dim", "128", self.path("many", MANY[:100_000]))
         self.assertRegex(shown, r"\r[\d,]+ texts \[[=> ]{16}\] \d+%  [\d,.]+ texts/s  [\d,.]+ tokens/s  ETA \d+:\d\d")
         summary = shown.rsplit("\r\x1b[K", 1)[-1]
         self.assertIn("tokens/s", summary)
         self.assertNotIn("ETA", summary)
 
     def test_fits_a_narrow_terminal(self):
-        many = self.path("many", MANY[:100_000])
+        many = self.path("many", MANY[:30_000])
         shown = self.on_terminal("embed", "--task", "none", "--dim", "128", many, columns=30)
         lines = [part.split("\x1b[K")[0] for part in shown.split("\r")[1:] if "text" in part and "\x1b[K" in part]
         self.assertTrue(lines)
