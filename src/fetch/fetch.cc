@@ -214,7 +214,8 @@ Result<FetchedModel> fetch_into_cache(const Release& release, const FetchOptions
   model.source = source;
   GEMVEC_CHECK_OK(write_record(layout.files / kMarkerName, job.record));
   GEMVEC_CHECK_OK(move_path(layout.files, layout.model));
-  for (const auto& leftover : {layout.parts, layout.chunks, layout.wheels}) remove_quietly(leftover);
+  for (const auto& leftover : {layout.parts, layout.chunks, layout.wheels, layout.unpacked})
+    remove_quietly(leftover);
   std::error_code ignored;
   fs::remove(layout.downloads, ignored);  // stays if something was set aside
   return model;

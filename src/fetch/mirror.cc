@@ -132,7 +132,7 @@ Status unpack_files(Job& job) {
   std::uint64_t done = 0;
   for (const ReleaseEntry* entry : files) {
     // The path is the release's own, never the zip's.
-    const fs::path unpacked = job.layout.parts / (entry->path + ".part");
+    const fs::path unpacked = job.layout.unpacked / entry->path;
     GEMVEC_TRY(
         hash, extract_to(*zip, job.release.mirror.zip_folder + entry->path, entry->bytes, unpacked,
                          [&](std::uint64_t bytes) { return job.monitor.update(entry->path, done + bytes); }));
@@ -147,8 +147,6 @@ Status unpack_files(Job& job) {
 
 Status fetch_from_mirror(Job& job) {
   GEMVEC_CHECK_OK(require_space(job.release, job.layout.downloads, bytes_needed(job)));
-  // What the hub had begun would be in the way of the disk, and the mirror has no use for it.
-  remove_quietly(job.layout.parts);
   auto status = fetch_chunks(job);
   if (status.ok()) {
     status = unpack_files(job);

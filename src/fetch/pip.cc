@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -50,6 +51,7 @@ std::vector<std::string> environment_with_tmpdir(const fs::path& folder) {
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<char*> all;
+  all.reserve(strings.size() + 1);
   for (auto& text : strings) all.push_back(text.data());
   all.push_back(nullptr);
   return all;
@@ -147,7 +149,7 @@ std::string last_words(const std::string& output) {
   for (std::size_t at = 0; at < output.size();) {
     const std::size_t end = std::min(output.find('\n', at), output.size());
     const std::string line = output.substr(at, end - at);
-    if (line.starts_with("ERROR:")) errors += (errors.empty() ? "" : " ") + line;
+    if (line.starts_with("ERROR:")) errors.append(errors.empty() ? "" : " ").append(line);
     if (!line.empty()) last = line;
     at = end + 1;
   }

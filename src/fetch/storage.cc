@@ -25,6 +25,7 @@ Layout::Layout(const fs::path& cache_folder, const Release& release)
       parts(downloads / "parts"),
       chunks(downloads / "chunks"),
       wheels(downloads / "wheels"),
+      unpacked(downloads / "unpacked"),
       wrong(downloads / "wrong"),
       verified(cache / "verified") {}
 

@@ -19,11 +19,13 @@ namespace gemvec::fetch {
 //   downloads/NAME/parts/   files of the hub on their way, resumable
 //   downloads/NAME/chunks/  chunks of the mirror, each whole and verified
 //   downloads/NAME/wheels/  pip's, emptied at every start
+//   downloads/NAME/unpacked/  a file of the mirror's zip on its way, not resumable
 //   downloads/NAME/wrong/   files found in models/NAME that are not the release's
 //   verified/KEY.json       what is known of folders that the user named
 struct Layout {
   Layout(const std::filesystem::path& cache, const Release& release);
-  std::filesystem::path cache, model, lock, downloads, files, parts, chunks, wheels, wrong, verified;
+  std::filesystem::path cache, model, lock, downloads, files, parts, chunks, wheels, unpacked, wrong,
+      verified;
 };
 
 // A file descriptor that closes itself.

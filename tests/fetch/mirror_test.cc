@@ -84,6 +84,24 @@ TEST_F(MirrorTest, KeepsWhatTheHubGaveBeforeItFailed) {
   EXPECT_EQ(unpacked, fake_.files.at(kBigFile).size());
 }
 
+TEST_F(MirrorTest, LosesNothingOfTheHubsWhenItFailsToo) {
+  std::atomic<bool> broken{true};
+  HttpServer server([&](const Request& request) {
+    Reply reply = hub(request);
+    if (request.path != hub_path(kBigFile) || !broken) return reply;
+    if (request.headers.contains("range")) return Reply{.status = 404};
+    reply.cut_after = 250'000;
+    return reply;
+  });
+  std::filesystem::remove(index_ / "0.2.9.whl");
+  ASSERT_FALSE(fetch(options(server.url())).ok());
+  broken = false;
+  const auto model = fetch(options(server.url()));
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  EXPECT_EQ(model->source, "hub");
+  EXPECT_EQ(server.requests().back().headers.at("range"), "bytes=250000-");
+}
+
 TEST_F(MirrorTest, IsNotUsedWhenForbidden) {
   HttpServer server([](const Request&) { return Reply{.status = 401}; });
   auto wanted = options(server.url());

@@ -107,10 +107,12 @@ TEST_F(ProcessTest, AFullDiskIsSaidAndLeavesNothingForWhole) {
   const int io_error = 10 + static_cast<int>(ErrorCode::kIo);
   HttpServer server([this](const Request& request) { return hub(request); });
   // From the hub the big file does not fit; from the mirror the chunks do, and it does not.
-  for (const std::string& endpoint : {server.url(), std::string("http://127.0.0.1:1")}) {
+  const std::map<std::string, std::string> files = {{server.url(), "parts/model.safetensors.part"},
+                                                    {"http://127.0.0.1:1", "unpacked/model.safetensors"}};
+  for (const auto& [endpoint, file] : files) {
     EXPECT_EQ(wait(start({"fake", cache_.string(), endpoint, pip, "400000"}, folder_ / "output")), io_error);
     const std::string said = read_text(folder_ / "output");
-    EXPECT_NE(said.find("model.safetensors.part: cannot write"), std::string::npos) << said;
+    EXPECT_NE(said.find(file + ": cannot write"), std::string::npos) << said;
     EXPECT_FALSE(std::filesystem::exists(layout().model));
   }
   EXPECT_EQ(wait(start({"fake", cache_.string(), server.url()}, folder_ / "output")), 0);

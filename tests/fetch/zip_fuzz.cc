@@ -1,4 +1,5 @@
 // Zips that lie: a good one with bytes changed where the input says, or the input itself.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
