@@ -22,15 +22,21 @@ function(gemvec_add_test name)
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
+  # The real model runs on all cores: beside another test, both would only wait for each other.
+  set(processors 1)
+  if("golden" IN_LIST ARG_LABELS)
+    cmake_host_system_information(RESULT processors QUERY NUMBER_OF_LOGICAL_CORES)
+  endif()
   if(ARG_PER_ISA)
     foreach(isa scalar avx2 avx512 avx512bf16)
       add_test(NAME ${name}.${isa} COMMAND ${name})
       set_tests_properties(${name}.${isa} PROPERTIES ENVIRONMENT "GEMVEC_ISA=${isa}" SKIP_RETURN_CODE 77
-                                                     TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+                                                     TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
+                                                     PROCESSORS ${processors})
     endforeach()
   else()
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" PROCESSORS ${processors})
   endif()
 endfunction()
 

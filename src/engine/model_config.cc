@@ -16,7 +16,6 @@ namespace {
 
 // Far above any embedding model, and small enough that a product of two or three fits into 64 bits.
 constexpr std::uint64_t kMaxLayers = 256;
-constexpr std::uint64_t kMaxHeads = 256;
 constexpr std::uint64_t kMaxWidth = 1 << 16;
 constexpr std::uint64_t kMaxVocab = 1 << 24;
 constexpr std::uint64_t kMaxPositions = 1 << 24;
@@ -48,7 +47,7 @@ Status check_is_embedding_gemma(const JsonFields& fields) {
   for (const auto* name : {"attention_bias", "attn_logit_softcapping", "final_logit_softcapping",
                            "rope_scaling", "quantization_config"})
     GEMVEC_CHECK_OK(fields.absent_or_false(name));
-  GEMVEC_TRY(kv_heads, fields.whole_number("num_key_value_heads", 1, kMaxHeads));
+  GEMVEC_TRY(kv_heads, fields.whole_number("num_key_value_heads", 1, model::kMaxHeads));
   if (kv_heads != 1) return fields.expected("num_key_value_heads", "1", ErrorCode::kUnsupported);
   return {};
 }
@@ -62,7 +61,7 @@ Result<std::size_t> read_width(const JsonFields& fields, std::string_view name) 
 
 Status read_dimensions(const JsonFields& fields, model::Config& config) {
   GEMVEC_TRY(layers, fields.whole_number("num_hidden_layers", 1, kMaxLayers));
-  GEMVEC_TRY(heads, fields.whole_number("num_attention_heads", 1, kMaxHeads));
+  GEMVEC_TRY(heads, fields.whole_number("num_attention_heads", 1, model::kMaxHeads));
   GEMVEC_TRY(vocab, fields.whole_number("vocab_size", 1, kMaxVocab));
   // BOS and EOS take two.
   GEMVEC_TRY(positions, fields.whole_number("max_position_embeddings", 2, kMaxPositions));

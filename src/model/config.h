@@ -7,6 +7,9 @@
 
 namespace gemvec::model {
 
+// Query heads at most: the sums of an attention task's rows lie on the stack.
+inline constexpr std::size_t kMaxHeads = 16;
+
 struct Config {
   std::size_t layers = 24;
   std::size_t width = 768;         // residual stream; multiple of 32

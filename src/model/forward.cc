@@ -310,8 +310,6 @@ class Pass {
     });
   }
 
-  static constexpr std::size_t kMaxHeads = 16;  // the release has 3; model_folder.cc refuses more than 16
-
   const Weights& weights_;
   const Config& config_;
   const kernels::KernelTable& kernels_;

@@ -8,47 +8,57 @@ namespace gemvec::kernels {
 namespace {
 
 // Rows per pass over a panel. The compiler may run the columns of a row four at a time in SSE2 registers,
-// which changes no bit: each column has its own sum. 4 rows x 8 columns of the inner loop fill the 16
-// registers.
+// which changes no bit: each column has its own sum. 4 rows x 8 columns of the inner loop fill half of the 16
+// registers, two steps of B and a broadcast the rest.
 constexpr std::size_t kRows = 4;
 constexpr std::size_t kColumns = 8;
 
-float widen(std::uint16_t bf16) {
-  const std::uint32_t bits = static_cast<std::uint32_t>(bf16) << 16;
-  float out;
-  std::memcpy(&out, &bits, sizeof(out));
-  return out;
-}
+struct Sums {
+  float values[kRows][kColumns] = {};
+
+  // One step of k: a column of A (rows lda apart) times a row of B.
+  void add(const float* a, std::size_t lda, std::size_t rows, const float (&b)[kColumns]) {
+    for (std::size_t r = 0; r < rows; ++r) {
+      const float x = a[r * lda];
+      for (std::size_t j = 0; j < kColumns; ++j) values[r][j] += x * b[j];
+    }
+  }
+};
 
 struct PanelF32 {
   using B = float;
-  static float at(const float* b, std::size_t p, std::size_t column) { return b[p * kPanel + column]; }
-};
-
-struct PanelBf16 {
-  using B = std::uint16_t;
-  static float at(const std::uint16_t* b, std::size_t p, std::size_t column) {
-    return widen(b[(p / 2 * kPanel + column) * 2 + p % 2]);
-  }
-};
-
-// C[rows, kColumns] of one panel.
-template <class Panel>
-void tile(const float* a, std::size_t lda, std::size_t rows, const typename Panel::B* b, std::size_t column,
-          std::size_t k, float* c, std::size_t ldc) {
-  float sums[kRows][kColumns] = {};
-  for (std::size_t p = 0; p < k; ++p) {
-    float values[kColumns];
-    for (std::size_t j = 0; j < kColumns; ++j) values[j] = Panel::at(b, p, column + j);
-    for (std::size_t r = 0; r < rows; ++r) {
-      const float x = a[r * lda + p];
-      for (std::size_t j = 0; j < kColumns; ++j) sums[r][j] += x * values[j];
+  static constexpr std::size_t kPerColumn = 1;
+  static void run(const float* a, std::size_t lda, std::size_t rows, const float* b, std::size_t k,
+                  Sums& sums) {
+    for (std::size_t p = 0; p < k; ++p) {
+      float row[kColumns];
+      std::memcpy(row, b + p * kPanel, sizeof(row));
+      sums.add(a + p, lda, rows, row);
     }
   }
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t j = 0; j < kColumns; ++j) c[r * ldc + column + j] = sums[r][j];
+};
+
+// Pairs of bf16: a pair is one 32-bit word, of which each half, moved to the top, is an fp32.
+struct PanelBf16 {
+  using B = std::uint16_t;
+  static constexpr std::size_t kPerColumn = 2;
+  static void run(const float* a, std::size_t lda, std::size_t rows, const std::uint16_t* b, std::size_t k,
+                  Sums& sums) {
+    for (std::size_t p = 0; p < k; p += 2) {
+      std::uint32_t pairs[kColumns];
+      std::uint32_t halves[2][kColumns];
+      float row[2][kColumns];
+      std::memcpy(pairs, b + p * kPanel, sizeof(pairs));
+      for (std::size_t j = 0; j < kColumns; ++j) {
+        halves[0][j] = pairs[j] << 16U;
+        halves[1][j] = pairs[j] & 0xFFFF0000U;
+      }
+      std::memcpy(row, halves, sizeof(row));
+      sums.add(a + p, lda, rows, row[0]);
+      sums.add(a + p + 1, lda, rows, row[1]);
+    }
   }
-}
+};
 
 template <class Panel>
 void multiply(const GemmArgs& args) {
@@ -57,9 +67,17 @@ void multiply(const GemmArgs& args) {
     for (std::size_t row = 0; row < args.m; row += kRows) {
       const std::size_t rows = args.m - row < kRows ? args.m - row : kRows;
       const float* a = static_cast<const float*>(args.a) + row * args.lda;
-      float* c = args.c + row * args.ldc + panel * kPanel;
       for (std::size_t column = 0; column < kPanel; column += kColumns) {
-        tile<Panel>(a, args.lda, rows, b, column, args.k, c, args.ldc);
+        Sums sums;
+        if (rows == kRows) {
+          Panel::run(a, args.lda, kRows, b + column * Panel::kPerColumn, args.k,
+                     sums);  // a constant: unrolled
+        } else {
+          Panel::run(a, args.lda, rows, b + column * Panel::kPerColumn, args.k, sums);
+        }
+        float* c = args.c + row * args.ldc + panel * kPanel + column;
+        for (std::size_t r = 0; r < rows; ++r)
+          std::memcpy(c + r * args.ldc, sums.values[r], sizeof(sums.values[r]));
       }
     }
   }
