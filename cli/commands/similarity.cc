@@ -94,6 +94,7 @@ Ranking rank(const SimilarityArguments& arguments, const Embedder& embedder, Emb
   stats.add(vectors.texts);
 
   Ranking ranking;
+  ranking.similarities.reserve(documents.size());
   for (std::size_t i = 0; i < documents.size(); ++i) {
     ranking.similarities.push_back(dot(query_vector.vector(0), vectors.vector(i)));
   }

@@ -233,7 +233,7 @@ TEST(JsonText, StringsAreEscapedAndAlwaysValid) {
                  "b\xC3"),
             "\"a\uFFFDb\uFFFD\"");
   EXPECT_EQ(json("\xED\xA0\x80"), "\"\uFFFD\uFFFD\uFFFD\"") << "a surrogate";
-  EXPECT_EQ(json("\xC0\xAF\xE0\x80\x80\xF4\x90\x80\x80").find("\xC0"), std::string::npos) << "overlong";
+  EXPECT_EQ(json("\xC0\xAF\xE0\x80\x80\xF4\x90\x80\x80").find('\xC0'), std::string::npos) << "overlong";
 }
 
 }  // namespace

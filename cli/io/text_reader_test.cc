@@ -111,7 +111,7 @@ TEST(LinesReader, LeavesOutAByteOrderMarkAtTheBeginningOnly) {
 }
 
 TEST(LinesReader, ReadsALineOfTenMegabytes) {
-  const std::string line(10'000'000, 'x');
+  const std::string line(std::size_t{10} << 20, 'x');
   auto source = make_record_source(LineReader(std::make_unique<StringStream>(line), "in"), {});
   const Outcome outcome = drain(*source);
   ASSERT_EQ(outcome.records.size(), 1U);
