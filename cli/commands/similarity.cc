@@ -89,12 +89,12 @@ Ranking rank(const SimilarityArguments& arguments, const Embedder& embedder, Emb
   const std::string document_prefix = unwrap_usage(embedder.prompts().prefix(arguments.document_task));
   options.prefix = document_prefix;
   std::vector<std::string_view> texts;
+  texts.reserve(documents.size());
   for (const Document& document : documents) texts.push_back(document.text);
   const Embeddings vectors = unwrap(embedder.embed(texts, options));
   stats.add(vectors.texts);
 
   Ranking ranking;
-  ranking.similarities.reserve(documents.size());
   for (std::size_t i = 0; i < documents.size(); ++i) {
     ranking.similarities.push_back(dot(query_vector.vector(0), vectors.vector(i)));
   }
