@@ -88,8 +88,9 @@ Result<double> read_rope_parameters(const JsonFields& all, std::string_view kind
 }
 
 Status read_numbers(const JsonFields& fields, model::Config& config) {
-  GEMVEC_TRY(eps, fields.number("rms_norm_eps", 0, 1e-2));
-  GEMVEC_TRY(scalar, fields.number("query_pre_attn_scalar", 0, 1e6));
+  // Wide around 1e-6 and 256, and nothing that a float would turn into zero or infinity.
+  GEMVEC_TRY(eps, fields.number("rms_norm_eps", 1e-12, 1e-2));
+  GEMVEC_TRY(scalar, fields.number("query_pre_attn_scalar", 1e-3, 1e6));
   config.eps = static_cast<float>(eps);
   config.query_scale = static_cast<float>(1 / std::sqrt(scalar));
   if (fields.find("rope_parameters") != nullptr) {
