@@ -13,8 +13,9 @@ namespace {
 bool is_width(std::size_t value) { return value >= 32 && value % 32 == 0 && value <= 65536; }
 
 bool is_usable(const gemvec::model::Config& c) {
-  return is_width(c.width) && is_width(c.head_dim) && is_width(c.ffn) && c.heads >= 1 && c.layers >= 1 &&
-         c.vocab >= 1 && c.full_attention.size() == c.layers && c.window >= 1 && c.max_tokens >= 2 &&
+  return is_width(c.width) && is_width(c.head_dim) && is_width(c.ffn) && c.heads >= 1 &&
+         c.heads <= gemvec::model::kMaxHeads && c.layers >= 1 && c.vocab >= 1 &&
+         c.full_attention.size() == c.layers && c.window >= 1 && c.max_tokens >= 2 &&
          c.max_tokens <= gemvec::kMaxTokens && c.eps > 0 && std::isfinite(c.query_scale) &&
          c.query_scale > 0 && c.rope_theta_full > 1 && c.rope_theta_sliding > 1;
 }
