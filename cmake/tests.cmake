@@ -4,6 +4,8 @@
 # src/, so that a unit test can stand beside the code it tests. PER_ISA registers it once for every
 # instruction set, forced with GEMVEC_ISA; one that the machine lacks is reported as skipped by ctest
 # (exit code 77).
+# The target thread_tests builds the programs with the label "thread", which is all that the tsan preset runs.
+add_custom_target(thread_tests)
 function(gemvec_add_test name)
   cmake_parse_arguments(ARG "PER_ISA" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
   if(NOT GEMVEC_BUILD_TESTS)
@@ -26,6 +28,9 @@ function(gemvec_add_test name)
   set(processors 1)
   if("golden" IN_LIST ARG_LABELS)
     cmake_host_system_information(RESULT processors QUERY NUMBER_OF_LOGICAL_CORES)
+  endif()
+  if("thread" IN_LIST ARG_LABELS)
+    add_dependencies(thread_tests ${name})
   endif()
   if(ARG_PER_ISA)
     foreach(isa scalar avx2 avx512 avx512bf16)

@@ -8,6 +8,9 @@ export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
 
 say() { printf '%s\n' "$*"; }
 
+# What is being done, for whoever waits; standard output is for answers.
+note() { printf '%s\n' "$*" >&2; }
+
 die() {
   printf '%s: %s\n' "$(basename "$0")" "$*" >&2
   exit 1
@@ -32,7 +35,7 @@ package_names() { sed -nE "s/^($1)[[:space:]]+([^[:space:]]+).*/\2/p" "$root/scr
 install_packages() {
   local wanted installed name missing=() sudo=()
   if ! command -v dpkg-query >/dev/null; then
-    say "This is not Debian: expecting the counterparts of scripts/packages.txt to be installed."
+    note "This is not Debian: expecting the counterparts of scripts/packages.txt to be installed."
     return 0
   fi
   mapfile -t wanted < <(package_names "$1")
@@ -46,7 +49,7 @@ install_packages() {
       die "installing packages needs root or sudo; or install them yourself: apt-get install ${missing[*]}"
     sudo=(sudo)
   fi
-  say "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+  note "Installing ${#missing[@]} Debian packages: ${missing[*]}"
   local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y)
   apt+=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=600)
   with_log apt-update "${apt[@]}" update || die "apt-get update failed; is this machine on the network?"
@@ -60,7 +63,7 @@ install_venv() {
   [ -x "$python" ] || python="$(command -v python3)" || die "python3 is not installed."
   stamp="$("$python" -V 2>&1) $root $(sha256sum <"$requirements")"
   [ "$(cat "$venv/stamp" 2>/dev/null)" = "$stamp" ] && return 0
-  say "Installing the tests' Python packages into build/venv"
+  note "Installing the tests' Python packages into build/venv"
   rm -rf "$venv"
   with_log venv "$python" -m venv "$venv" || die "python3 -m venv failed; is python3-venv installed?"
   with_log pip "$venv/bin/python" -m pip install --disable-pip-version-check --retries 5 --timeout 60 \
