@@ -119,12 +119,12 @@ Result<std::span<std::byte>> AtomicFile::map(std::size_t size) {
   return mapping_;
 }
 
-Status AtomicFile::commit() {
+Status AtomicFile::commit(Durability durability) {
   if (!mapping_.empty()) {
     const auto mapping = std::exchange(mapping_, {});
     ::munmap(mapping.data(), mapping.size());
   }
-  if (::fsync(fd_) != 0) return os_error("flush", temporary_, errno);
+  if (durability == Durability::kDisk && ::fsync(fd_) != 0) return os_error("flush", temporary_, errno);
   if (::rename(temporary_.c_str(), target_.c_str()) != 0)
     return os_error("rename into place", target_, errno);
   ::close(std::exchange(fd_, -1));

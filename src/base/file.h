@@ -19,6 +19,12 @@ Error os_error(std::string_view verb, const std::filesystem::path& path, int err
 // The whole file. Errors: kNotFound, kIo, kBadFormat if it is larger than max_bytes.
 Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes);
 
+// What a committed file must survive.
+enum class Durability {
+  kDisk,     // a power cut right after commit()
+  kProcess,  // the end of this process: for caches that carry a checksum and can be made again
+};
+
 // Writes a file beside `path` and renames it into place on commit(), so that nobody ever sees half of
 // it. Destroyed without commit(), it leaves nothing behind.
 class AtomicFile {
@@ -37,8 +43,8 @@ class AtomicFile {
   // Instead of write(): the whole file as memory to be filled, zeroed, valid until commit(). The disk's space
   // is reserved first, so that a full disk is an error here and not a signal later. Errors: kIo.
   Result<std::span<std::byte>> map(std::size_t size);
-  // fsync, then rename over `path`. Errors: kIo.
-  Status commit();
+  // Renames over `path`, after fsync unless told otherwise. Errors: kIo.
+  Status commit(Durability durability = Durability::kDisk);
 
  private:
   AtomicFile() = default;

@@ -80,7 +80,9 @@ Status write_packed(const ModelFolder& folder, model::WeightType type, base::Thr
   header.payload_hash = hash_payload(payload, pool);
   header.header_hash = hash_header(header);
   std::memcpy(block.data(), &header, sizeof(header));
-  return file.commit();
+  // Every load checks the hash, so a file that a power cut tore is noticed and made again: waiting for the
+  // disk would only make the first load twice as long.
+  return file.commit(base::Durability::kProcess);
 }
 
 }  // namespace

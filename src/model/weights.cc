@@ -1,5 +1,6 @@
 #include "model/weights.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <cstring>
@@ -97,25 +98,35 @@ void pack_norm(const RawTensor& raw, bool round, float factor, std::byte* out) {
   for (std::size_t i = 0; i < raw.cols; ++i) scale[i] = (1.0F + scale[i]) * factor;
 }
 
+// Columns of the head summed at a time: 16 doubles are half of the baseline's 16 registers of two; divides
+// every width.
+constexpr std::size_t kHeadColumns = 16;
+
 // dense3 * dense2, in double: neither has a bias or an activation between them, and doing it once saves
 // 6/7 of the head's work for every text.
 void pack_head(const RawWeights& raw, bool round, base::ThreadPool& pool, std::byte* out) {
   const std::size_t width = raw.dense2.cols;
   const std::size_t inner = raw.dense2.rows;
-  std::vector<float> dense2(inner * width);
-  pool.run(inner,
-           [&](std::size_t j, unsigned) { read_row(raw.dense2, j, round, dense2.data() + j * width); });
+  std::vector<double> dense2(inner * width);
+  std::vector<float> scratch(pool.size() * std::max(width, inner));
+  pool.run(inner, [&](std::size_t j, unsigned thread) {
+    float* row = scratch.data() + thread * width;
+    read_row(raw.dense2, j, round, row);
+    std::copy(row, row + width, dense2.data() + j * width);
+  });
   std::vector<float> folded(width * width);
-  pool.run(width, [&](std::size_t n, unsigned) {
-    std::vector<float> dense3(inner);
-    std::vector<double> sums(width, 0.0);
-    read_row(raw.dense3, n, round, dense3.data());
-    for (std::size_t j = 0; j < inner; ++j) {
-      const double factor = dense3[j];
-      const float* row = dense2.data() + j * width;
-      for (std::size_t k = 0; k < width; ++k) sums[k] += factor * row[k];
+  pool.run(width, [&](std::size_t n, unsigned thread) {
+    float* dense3 = scratch.data() + thread * inner;
+    read_row(raw.dense3, n, round, dense3);
+    for (std::size_t k = 0; k < width; k += kHeadColumns) {
+      double sums[kHeadColumns] = {};
+      for (std::size_t j = 0; j < inner; ++j) {
+        const double factor = dense3[j];
+        const double* row = dense2.data() + j * width + k;
+        for (std::size_t i = 0; i < kHeadColumns; ++i) sums[i] += factor * row[i];
+      }
+      for (std::size_t i = 0; i < kHeadColumns; ++i) folded[n * width + k + i] = static_cast<float>(sums[i]);
     }
-    for (std::size_t k = 0; k < width; ++k) folded[n * width + k] = static_cast<float>(sums[k]);
   });
   const RawTensor head{RawType::kF32, width, width, reinterpret_cast<const std::byte*>(folded.data())};
   const RawTensor* const parts[] = {&head};
