@@ -24,20 +24,17 @@ EmbedStats::EmbedStats() : begin_(std::chrono::steady_clock::now()), last_(begin
 
 void EmbedStats::add(std::span<const TextInfo> texts) {
   last_ = std::chrono::steady_clock::now();
-  texts_ += texts.size();
   for (const TextInfo& text : texts) {
     tokens_ += text.tokens;
-    truncated_ += text.truncated ? 1 : 0;
-    repaired_ += text.invalid_sequences != 0 ? 1 : 0;
-    invalid_sequences_ += text.invalid_sequences;
+    counts_.add(text.truncated, text.invalid_sequences);
   }
-  text_rate_.add(static_cast<double>(texts_), last_);
+  text_rate_.add(static_cast<double>(counts_.texts), last_);
   token_rate_.add(static_cast<double>(tokens_), last_);
 }
 
 std::string EmbedStats::progress(std::uint64_t bytes_done, std::uint64_t bytes_total) {
   byte_rate_.add(static_cast<double>(bytes_done), last_);
-  std::string text = plural(texts_, "text");
+  std::string text = plural(counts_.texts, "text");
   if (bytes_total != 0) {
     const double fraction = static_cast<double>(bytes_done) / static_cast<double>(bytes_total);
     text += fmt::format(" {} {:.0f}%", format_bar(fraction, kBarColumns), 100 * fraction);
@@ -52,25 +49,19 @@ std::string EmbedStats::progress(std::uint64_t bytes_done, std::uint64_t bytes_t
 std::string EmbedStats::summary() const {
   const double seconds = std::chrono::duration<double>(last_ - begin_).count();
   const double per_second = seconds > 0 ? 1 / seconds : 0;
-  return fmt::format("{}, {} in {} s: {} tokens/s, {} texts/s", plural(texts_, "text"),
+  return fmt::format("{}, {} in {} s: {} tokens/s, {} texts/s", plural(counts_.texts, "text"),
                      plural(tokens_, "token"), fmt::format("{:.2f}", seconds),
                      format_count(static_cast<double>(tokens_) * per_second),
-                     format_count(static_cast<double>(texts_) * per_second));
+                     format_count(static_cast<double>(counts_.texts) * per_second));
 }
 
 void EmbedStats::warn(std::size_t max_tokens) const {
-  if (truncated_ != 0) {
-    spdlog::warn("{} of {} cut to {} tokens (--truncate).", truncated_, plural(texts_, "text"), max_tokens);
-  }
-  if (repaired_ != 0) {
-    spdlog::warn("{} of {} had invalid UTF-8: {} replaced by U+FFFD.", repaired_, plural(texts_, "text"),
-                 plural(invalid_sequences_, "sequence"));
-  }
+  counts_.warn(max_tokens);
   if (double_prompts_ != 0) {
     spdlog::warn(
         "{} of {} began with the task's prompt already, and now have it twice (--task none uses texts "
         "as they are).",
-        double_prompts_, plural(texts_, "text"));
+        double_prompts_, plural(counts_.texts, "text"));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "cli/commands/text_counts.h"
 #include "cli/terminal/progress.h"
 #include "gemvec/embedder.h"
 
@@ -26,14 +27,14 @@ class EmbedStats {
   // Warns of texts that were cut, repaired, or had the prompt already.
   void warn(std::size_t max_tokens) const;
 
-  [[nodiscard]] std::uint64_t texts() const { return texts_; }
+  [[nodiscard]] std::uint64_t texts() const { return counts_.texts; }
 
  private:
   std::chrono::steady_clock::time_point begin_;
   std::chrono::steady_clock::time_point last_;
   RateMeter text_rate_, token_rate_, byte_rate_;
-  std::uint64_t texts_ = 0, tokens_ = 0, truncated_ = 0, repaired_ = 0, invalid_sequences_ = 0;
-  std::uint64_t double_prompts_ = 0;
+  TextCounts counts_;
+  std::uint64_t tokens_ = 0, double_prompts_ = 0;
 };
 
 }  // namespace gemvec::cli

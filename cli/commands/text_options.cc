@@ -6,7 +6,6 @@
 
 #include <CLI/Option.hpp>
 #include <CLI/Validators.hpp>
-#include <set>
 #include <utility>
 
 #include "cli/commands/failure.h"
@@ -16,17 +15,6 @@ namespace gemvec::cli {
 namespace {
 
 constexpr std::string_view kNoPrompt = "none";
-
-// Names that differ in case and separators only are the same task.
-std::string canonical(std::string_view name) {
-  constexpr char kToLower = 'a' - 'A';
-  std::string plain;
-  for (const char c : name) {
-    if (c == '-' || c == '_' || c == ' ') continue;
-    plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c + kToLower) : c;
-  }
-  return plain;
-}
 
 }  // namespace
 
@@ -92,12 +80,7 @@ ControlText control_text_of(const TextOptions& options) {
 }
 
 std::string task_names(const PromptSet& prompts) {
-  std::vector<std::string_view> names;
-  std::set<std::string> seen;
-  for (const Prompt& prompt : prompts.all()) {
-    if (seen.insert(canonical(prompt.name)).second) names.push_back(prompt.name);
-  }
-  return fmt::format("{}", fmt::join(names, ", "));
+  return fmt::format("{}", fmt::join(prompts.names(), ", "));
 }
 
 void PromptChoice::check(const TextOptions& options) {

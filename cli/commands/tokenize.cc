@@ -1,7 +1,6 @@
 // `gemvec tokenize`: what the model will see of each text. Needs tokenizer.json only, not the weights.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 
 #include <CLI/Option.hpp>
 #include <iterator>
@@ -12,11 +11,11 @@
 #include "cli/commands/commands.h"
 #include "cli/commands/failure.h"
 #include "cli/commands/model.h"
+#include "cli/commands/text_counts.h"
 #include "cli/commands/text_options.h"
 #include "cli/io/json_text.h"
 #include "cli/io/output_file.h"
 #include "cli/io/text_reader.h"
-#include "cli/terminal/format.h"
 
 namespace gemvec::cli {
 
@@ -52,27 +51,6 @@ std::string as_json(const Tokenizer& tokenizer, const Encoding& encoding, std::s
   return out + "}";
 }
 
-struct TokenizeCounts {
-  std::uint64_t texts = 0, truncated = 0, repaired = 0, invalid_sequences = 0;
-
-  void add(const Encoding& encoding) {
-    ++texts;
-    truncated += encoding.truncated ? 1 : 0;
-    repaired += encoding.invalid_sequences != 0 ? 1 : 0;
-    invalid_sequences += encoding.invalid_sequences;
-  }
-
-  void warn(std::size_t max_tokens) const {
-    if (truncated != 0) {
-      spdlog::warn("{} of {} cut to {} tokens (--truncate).", truncated, plural(texts, "text"), max_tokens);
-    }
-    if (repaired != 0) {
-      spdlog::warn("{} of {} had invalid UTF-8: {} replaced by U+FFFD.", repaired, plural(texts, "text"),
-                   plural(invalid_sequences, "sequence"));
-    }
-  }
-};
-
 TokenizeOptions tokenize_options(const TokenizeArguments& arguments) {
   TokenizeOptions options;
   options.max_tokens = arguments.text.max_tokens;
@@ -94,12 +72,12 @@ int tokenize(const TokenizeArguments& arguments) {
   const TokenizeOptions options = tokenize_options(arguments);
   TextReader reader(arguments.text.files, reader_options(arguments.text, prompt, false));
   OutputFile output = unwrap(OutputFile::open(""));
-  TokenizeCounts counts;
+  TextCounts counts;
   for (TextRecord record; unwrap(reader.next(record));) {
     const std::string prefix = record.title ? prompt.prefix(*record.title) : prompt.prefix();
     auto encoding = tokenizer.encode(prefix + record.text, options);
     if (!encoding.ok()) throw Failure(kFailed, record.where + ": " + encoding.error().message);
-    counts.add(*encoding);
+    counts.add(encoding->truncated, encoding->invalid_sequences);
     const std::string line = arguments.json || arguments.pieces
                                  ? as_json(tokenizer, *encoding, prefix.size(), arguments.pieces)
                                  : fmt::format("{}", fmt::join(encoding->ids, " "));

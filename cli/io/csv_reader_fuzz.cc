@@ -4,47 +4,36 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <memory>
 #include <string>
 #include <string_view>
 
-#include "cli/io/text_reader.h"
+#include "cli/io/reader_fuzz.h"
 
 namespace {
 
-using gemvec::cli::LineReader;
+using gemvec::cli::drain;
 using gemvec::cli::ReaderOptions;
-using gemvec::cli::StringStream;
-using gemvec::cli::TextRecord;
 
-std::size_t drain(std::string_view bytes, bool ids, std::string* last_text) {
+ReaderOptions options_of(bool ids) {
   ReaderOptions options;
   options.format = gemvec::cli::InputFormat::kCsv;
   options.title_field = "title";
   options.ids = ids;
   options.max_record_bytes = 1024;
-  auto source = make_record_source(
-      LineReader(std::make_unique<StringStream>(bytes), "fuzz", options.max_record_bytes), options);
-  for (std::size_t count = 0;; ++count) {
-    TextRecord record;
-    auto more = source->next(record);
-    if (!more.ok() || !*more) return count;
-    if (record.where.empty()) std::abort();
-    if (last_text != nullptr) *last_text = record.text;
-  }
+  return options;
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  drain(bytes, false, nullptr);
-  drain("text\n" + std::string(bytes), false, nullptr);
-  drain("id,text,title\n" + std::string(bytes), true, nullptr);
+  drain(bytes, options_of(false));
+  drain("text\n" + std::string(bytes), options_of(false));
+  drain("id,text,title\n" + std::string(bytes), options_of(true));
   const std::string_view field = bytes.substr(0, 64);
   std::string csv(2 * field.size() + 2, '\0');
   csv.resize(csv_write(csv.data(), csv.size(), field.data(), field.size()));
   std::string text;
-  if (drain("text\n" + csv + "\n", false, &text) != 1 || text != field) std::abort();
+  if (drain("text\n" + csv + "\n", options_of(false), &text) != 1 || text != field) std::abort();
   return 0;
 }

@@ -26,7 +26,7 @@ struct VerifyReport {
 
 // Embeds the card's example and a few goldens built into the library (short, past the attention
 // window, and 2048 tokens) and compares with the release's vectors of the embedder's weight set.
-// About 8 s in fp32 on two cores. Errors: those of Embedder::embed.
+// Some 2,500 tokens: seconds. Errors: those of Embedder::embed.
 Result<VerifyReport> verify(const Embedder& embedder);
 
 // What the processor can do in the arithmetic of the embedder's linear layers, measured now on

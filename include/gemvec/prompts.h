@@ -38,6 +38,10 @@ class PromptSet {
   [[nodiscard]] Result<std::string> prefix(std::string_view task,
                                            std::optional<std::string_view> title = {}) const;
 
+  // The names to show a person, in the order of all(): of those that prefix() takes for one, the first.
+  // Views into this object.
+  [[nodiscard]] std::vector<std::string_view> names() const;
+
   // All prompts, the card's task names first, in the order documented above.
   [[nodiscard]] const std::vector<Prompt>& all() const { return prompts_; }
 

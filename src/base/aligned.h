@@ -1,4 +1,4 @@
-// Memory for tensors: aligned to cache lines, and to huge pages when it is large.
+// Memory for tensors, aligned to cache lines.
 #pragma once
 
 #include <cstddef>

@@ -131,10 +131,15 @@ Status AtomicFile::commit(Durability durability) {
   return {};
 }
 
-Result<FileLock> FileLock::acquire(const std::filesystem::path& path) {
+Result<FileLock> FileLock::open(const std::filesystem::path& path) {
   FileLock lock;
   lock.fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (lock.fd_ < 0) return os_error("open", path, errno);
+  return lock;
+}
+
+Result<FileLock> FileLock::acquire(const std::filesystem::path& path) {
+  GEMVEC_TRY(lock, open(path));
   while (::flock(lock.fd_, LOCK_EX) != 0) {
     if (errno != EINTR) return os_error("lock", path, errno);
   }
@@ -142,9 +147,7 @@ Result<FileLock> FileLock::acquire(const std::filesystem::path& path) {
 }
 
 Result<std::optional<FileLock>> FileLock::try_acquire(const std::filesystem::path& path) {
-  FileLock lock;
-  lock.fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock.fd_ < 0) return os_error("open", path, errno);
+  GEMVEC_TRY(lock, open(path));
   if (::flock(lock.fd_, LOCK_EX | LOCK_NB) == 0) return std::optional<FileLock>(std::move(lock));
   if (errno == EWOULDBLOCK || errno == EINTR) return std::optional<FileLock>();
   return os_error("lock", path, errno);

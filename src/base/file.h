@@ -68,6 +68,7 @@ class FileLock {
   ~FileLock();
 
  private:
+  static Result<FileLock> open(const std::filesystem::path& path);  // not locked yet
   FileLock() = default;
   int fd_ = -1;
 };

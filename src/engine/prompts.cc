@@ -86,15 +86,10 @@ const Prompt* find_prompt(const std::vector<Prompt>& prompts, std::string_view t
   return nullptr;
 }
 
-// Names that differ in case or separators only are one name to a caller.
-Error unknown_task(const std::vector<Prompt>& prompts, std::string_view task) {
-  std::vector<std::string> seen;
+Error unknown_task(const PromptSet& prompts, std::string_view task) {
   std::string names;
-  for (const Prompt& prompt : prompts) {
-    std::string folded = fold(prompt.name);
-    if (std::find(seen.begin(), seen.end(), folded) != seen.end()) continue;
-    seen.push_back(std::move(folded));
-    if (prompt.name != "none") names += prompt.name + ", ";
+  for (const std::string_view name : prompts.names()) {
+    if (name != "none") names.append(name).append(", ");
   }
   return {ErrorCode::kInvalidArgument,
           "Unknown task " + base::quote(task) + ": expected one of " + names + "or none (no prompt)."};
@@ -143,9 +138,21 @@ Result<PromptSet> PromptSet::from_model(const std::filesystem::path& model_dir) 
   return set;
 }
 
+std::vector<std::string_view> PromptSet::names() const {
+  std::vector<std::string> seen;
+  std::vector<std::string_view> names;
+  for (const Prompt& prompt : prompts_) {
+    std::string folded = fold(prompt.name);
+    if (std::find(seen.begin(), seen.end(), folded) != seen.end()) continue;
+    seen.push_back(std::move(folded));
+    names.emplace_back(prompt.name);
+  }
+  return names;
+}
+
 Result<std::string> PromptSet::prefix(std::string_view task, std::optional<std::string_view> title) const {
   const Prompt* prompt = find_prompt(prompts_, task);
-  if (prompt == nullptr) return unknown_task(prompts_, task);
+  if (prompt == nullptr) return unknown_task(*this, task);
   if (!title) return prompt->prefix;
   if (!std::string_view(prompt->prefix).starts_with(kNoTitle))
     return Error{ErrorCode::kInvalidArgument, "Task " + base::quote(prompt->name) +

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <system_error>
 
 #include "base/file.h"
 #include "base/try.h"
+#include "engine/card.h"
 #include "engine/embedder_impl.h"
 #include "engine/reference.h"
 
@@ -49,23 +49,12 @@ Status self_check(const Embedder& embedder, Embedder::Impl& impl) {
       }
     }
   }
-  std::vector<std::string_view> texts(kCardDocuments.begin(), kCardDocuments.end());
-  texts.push_back(kCardQuery);
-  GEMVEC_TRY(vectors, embedder.embed(texts));
-  const auto& expected = impl.dtype == DType::kFp32 ? kCardFp32 : kCardBf16;
-  double worst = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    double similarity = 0;
-    for (std::size_t j = 0; j < vectors.dim; ++j) {
-      similarity += static_cast<double>(vectors.vector(i)[j]) * vectors.vector(expected.size())[j];
-    }
-    worst = std::max(worst, std::abs(similarity - expected[i]));
-  }
-  impl.check_max_abs_diff = worst;
-  impl.check = judge(impl, worst);
+  GEMVEC_TRY(card, compare_with_card(embedder, impl.dtype));
+  impl.check_max_abs_diff = card.max_abs_diff;
+  impl.check = judge(impl, card.max_abs_diff);
   if (!note.empty()) {
     // Not remembering it costs the next load a few milliseconds, so a failure here is no error.
-    const std::string text = fmt::format("{:.9g}\n", worst);
+    const std::string text = fmt::format("{:.9g}\n", card.max_abs_diff);
     if (auto file = base::AtomicFile::create(note); file.ok()) {
       if (file->write(std::as_bytes(std::span(text))).ok()) static_cast<void>(file->commit().ok());
     }

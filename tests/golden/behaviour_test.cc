@@ -8,8 +8,8 @@
 #include "gemvec/diagnostics.h"
 #include "gemvec/embedder.h"
 #include "golden_cases.h"
-#include "support/kernel_test.h"
 #include "support/model_dir.h"
+#include "support/random.h"
 
 namespace gemvec {
 namespace {

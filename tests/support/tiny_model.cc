@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "support/number_types.h"
+#include "support/random.h"
 #include "support/tiny_tokenizer.h"
 
 namespace gemvec::testing {
@@ -20,14 +21,12 @@ namespace {
 // step, so that every machine gets the same bits; std::normal_distribution does not promise that.
 class Gaussian {
  public:
-  Gaussian(std::uint64_t seed, std::string_view name) : state_(seed) {
-    for (const char c : name) state_ = (state_ ^ static_cast<unsigned char>(c)) * 0x100000001B3;  // FNV-1a
-  }
+  Gaussian(std::uint64_t seed, std::string_view name) : random_(seed_of(seed, name)) {}
 
   double next() {
     std::int64_t sum = 0;
     for (int word = 0; word < 3; ++word) {
-      std::uint64_t bits = next_bits();
+      std::uint64_t bits = random_.next();
       for (int part = 0; part < 4; ++part, bits >>= 16) sum += static_cast<std::int64_t>(bits & 0xFFFF);
     }
     // Twelve uniform numbers below 2^16 have the mean 12 (2^16 - 1) / 2 and the deviation 2^16.
@@ -35,14 +34,12 @@ class Gaussian {
   }
 
  private:
-  std::uint64_t next_bits() {  // splitmix64
-    std::uint64_t z = state_ += 0x9E3779B97F4A7C15;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-    return z ^ (z >> 31);
+  static std::uint64_t seed_of(std::uint64_t seed, std::string_view name) {
+    for (const char c : name) seed = (seed ^ static_cast<unsigned char>(c)) * 0x100000001B3;  // FNV-1a
+    return seed;
   }
 
-  std::uint64_t state_;
+  Random random_;
 };
 
 template <class T>

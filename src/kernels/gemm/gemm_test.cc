@@ -8,24 +8,14 @@
 #include <vector>
 
 #include "support/kernel_test.h"
+#include "support/number_types.h"
 
 namespace gemvec::kernels {
 namespace {
 
+using testing::from_bf16;
 using testing::Random;
-
-std::uint16_t to_bf16(float x) {
-  std::uint32_t bits;
-  std::memcpy(&bits, &x, sizeof(bits));
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
-}
-
-float from_bf16(std::uint16_t x) {
-  const std::uint32_t bits = static_cast<std::uint32_t>(x) << 16;
-  float out;
-  std::memcpy(&out, &bits, sizeof(out));
-  return out;
-}
+using testing::to_bf16;
 
 enum class Kind { kF32, kBf16Wide, kBf16 };
 
