@@ -2,15 +2,15 @@
 """Write the model as an fp32 ONNX file for ONNX Runtime, from the safetensors folder, weights rounded to bf16 as in the
 public ONNX release.
 
-    bench/make_onnx.py MODEL_DIR OUT.onnx
+    bench/make_onnx.py MODEL_DIR OUT.onnx [--plain]
 
-The graph uses ONNX Runtime's own fused operators where it has them (RMSNorm with the residual addition, GELU), so that the
-peer runs as well as it can: measured faster than the decomposed graph that an exporter writes.
+RMSNorm and GELU are ONNX Runtime's own fused operators; with --plain they are written out as an exporter does, and its
+optimiser may fuse them. Neither is always the faster: bench/compare.py takes both and keeps the better one for each workload.
 """
+import argparse
 import json
 import pathlib
 import struct
-import sys
 
 import numpy as np
 import onnx
@@ -38,8 +38,8 @@ def tensors(path):
 
 
 class Graph:
-    def __init__(self):
-        self.nodes, self.weights, self.count = [], [], 0
+    def __init__(self, plain):
+        self.nodes, self.weights, self.count, self.plain = [], [], 0, plain
 
     def weight(self, name, array):
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
@@ -53,7 +53,18 @@ class Graph:
 
 
 def norm(g, x, scale):
+    if g.plain:
+        mean = g.op("ReduceMean", g.op("Mul", x, x), "last", keepdims=1)
+        return g.op("Mul", g.op("Div", x, g.op("Sqrt", g.op("Add", mean, "eps"))), scale)
     return g.op("SimplifiedLayerNormalization", x, scale, axis=-1, epsilon=1e-6)
+
+
+def gelu(g, x):
+    if g.plain:
+        cube = g.op("Mul", g.op("Mul", x, x), x)
+        inner = g.op("Mul", g.op("Add", x, g.op("Mul", cube, "gelu_cubic")), "gelu_root")
+        return g.op("Mul", g.op("Mul", x, "half"), g.op("Add", g.op("Tanh", inner), "one_float"))
+    return g.op("FastGelu", x, domain="com.microsoft")
 
 
 def rotate(g, x, cos, sin):
@@ -87,7 +98,7 @@ def layer(g, w, i, x, tables):
     o = g.op("MatMul", mixed, matrix("self_attn.o_proj"))
     x = g.op("Add", x, norm(g, o, scale("post_attention_layernorm")))
     h = norm(g, x, scale("pre_feedforward_layernorm"))
-    gate = g.op("FastGelu", g.op("MatMul", h, matrix("mlp.gate_proj")), domain="com.microsoft")
+    gate = gelu(g, g.op("MatMul", h, matrix("mlp.gate_proj")))
     m = g.op("Mul", gate, g.op("MatMul", h, matrix("mlp.up_proj")))
     m = g.op("MatMul", m, matrix("mlp.down_proj"))
     return g.op("Add", x, norm(g, m, scale("post_feedforward_layernorm")))
@@ -115,18 +126,26 @@ def tables(g):
 def constants(g):
     for name, value in {
         "zero": np.array([0]), "one": np.array([1]), "two": np.array([2]), "zero_scalar": np.array(0),
-        "one_scalar": np.array(1), "window": np.array(256), "flat": np.array([0, 0, HEADS * HEAD]),
+        "one_scalar": np.array(1), "window": np.array(256), "flat": np.array([0, 0, HEADS * HEAD]), "last": np.array([-1]),
     }.items():
         g.weight(name, value.astype(np.int64))
-    for name, value in {"one_float": 1, "lowest": -1e9, "query_scale": 1 / 16, "root_width": WIDTH**0.5}.items():
+    numbers = {"one_float": 1, "lowest": -1e9, "query_scale": 1 / 16, "root_width": WIDTH**0.5}
+    if g.plain:
+        numbers |= {"eps": 1e-6, "half": 0.5, "gelu_cubic": 0.044715, "gelu_root": (2 / np.pi) ** 0.5}
+    for name, value in numbers.items():
         g.weight(name, np.array(value, np.float32))
 
 
 def main():
-    folder, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--plain", action="store_true")
+    args = parser.parse_args()
+    folder, out = args.folder, args.out
     w = tensors(folder / "model.safetensors")
     dense = [tensors(folder / f"{i}_Dense/model.safetensors")["linear.weight"] for i in (2, 3)]
-    g = Graph()
+    g = Graph(args.plain)
     constants(g)
     kinds = tables(g)
     x = g.op("Mul", g.op("Gather", g.weight("embedding", w["embed_tokens.weight"]), "input_ids"), "root_width")
@@ -138,7 +157,7 @@ def main():
     e = g.op("Div", total, g.op("ReduceSum", mask, "one", keepdims=0))
     for i, d in enumerate(dense):
         e = g.op("MatMul", e, g.weight(f"dense_{i}", d.T))
-    e = g.op("Div", e, g.op("ReduceL2", e, g.weight("last", np.array([-1], np.int64)), keepdims=1))
+    e = g.op("Div", e, g.op("ReduceL2", e, "last", keepdims=1))
     g.nodes[-1].output[0] = "sentence_embedding"
     ids = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "tokens"]) for n in ("input_ids", "attention_mask")]
     result = helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["batch", WIDTH])
