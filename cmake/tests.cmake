@@ -33,7 +33,7 @@ function(gemvec_add_test name)
     add_dependencies(thread_tests ${name})
   endif()
   if(ARG_PER_ISA)
-    foreach(isa scalar avx2 avx512 avx512bf16)
+    foreach(isa scalar avx2 avxvnni avx512 avx512vnni avx512bf16)
       add_test(NAME ${name}.${isa} COMMAND ${name})
       set_tests_properties(${name}.${isa} PROPERTIES ENVIRONMENT "GEMVEC_ISA=${isa}" SKIP_RETURN_CODE 77
                                                      TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"

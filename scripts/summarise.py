@@ -14,11 +14,15 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 # What /proc/cpuinfo must list for each instruction set that a test's name may end in.
+AVX2 = {"avx2", "fma", "f16c"}
+AVX512 = {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
 ISA_FLAGS = {
     "scalar": set(),
-    "avx2": {"avx2", "fma", "f16c"},
-    "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl"},
-    "avx512bf16": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16"},
+    "avx2": AVX2,
+    "avxvnni": AVX2 | {"avx_vnni"},
+    "avx512": AVX512,
+    "avx512vnni": AVX512 | {"avx512_vnni"},
+    "avx512bf16": AVX512 | {"avx512_vnni", "avx512_bf16"},
 }
 
 

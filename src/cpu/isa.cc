@@ -2,8 +2,29 @@
 
 #include <cstdlib>
 #include <string>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 namespace gemvec::cpu {
+
+#if defined(__x86_64__)
+namespace {
+
+// clang 14's __builtin_cpu_supports does not know AVX-VNNI. Its registers are AVX2's.
+bool has_avx_vnni() {
+  constexpr unsigned kLeaf = 7;
+  constexpr unsigned kSubleaf = 1;
+  constexpr unsigned kEaxBit = 1U << 4U;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  // Leaf 7, subleaf 0 says in EAX how many more subleaves there are.
+  if (__get_cpuid_count(kLeaf, 0, &eax, &ebx, &ecx, &edx) == 0 || eax < kSubleaf) return false;
+  __cpuid_count(kLeaf, kSubleaf, eax, ebx, ecx, edx);
+  return (eax & kEaxBit) != 0;
+}
+
+}  // namespace
+#endif
 
 std::string_view name_of(Isa isa) {
   switch (isa) {
@@ -11,8 +32,12 @@ std::string_view name_of(Isa isa) {
       return "scalar";
     case Isa::kAvx2:
       return "avx2";
+    case Isa::kAvxVnni:
+      return "avxvnni";
     case Isa::kAvx512:
       return "avx512";
+    case Isa::kAvx512Vnni:
+      return "avx512vnni";
     case Isa::kAvx512Bf16:
       return "avx512bf16";
   }
@@ -26,15 +51,20 @@ bool supported(Isa isa) {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const bool avx512_vnni = avx512 && __builtin_cpu_supports("avx512vnni");
   switch (isa) {
     case Isa::kScalar:
       return true;
     case Isa::kAvx2:
       return avx2;
+    case Isa::kAvxVnni:
+      return avx2 && has_avx_vnni();
     case Isa::kAvx512:
       return avx512;
+    case Isa::kAvx512Vnni:
+      return avx512_vnni;
     case Isa::kAvx512Bf16:
-      return avx512 && __builtin_cpu_supports("avx512bf16");
+      return avx512_vnni && __builtin_cpu_supports("avx512bf16");
   }
   return false;
 #else
@@ -42,25 +72,24 @@ bool supported(Isa isa) {
 #endif
 }
 
-Result<Isa> select_isa() {
-  const char* forced = std::getenv("GEMVEC_ISA");
-  if (forced == nullptr || *forced == '\0') {
-    for (const Isa isa : kAllIsas) {
-      if (supported(isa)) return isa;
-    }
-    return Isa::kScalar;
-  }
+Result<Isa> choose_isa(std::string_view forced, bool (*has)(Isa)) {
   std::string names;
   for (const Isa isa : kAllIsas) {
-    if (name_of(isa) == forced) {
-      if (supported(isa)) return isa;
+    if (forced.empty() ? has(isa) : name_of(isa) == forced) {
+      if (has(isa)) return isa;
       return Error{ErrorCode::kUnsupported,
                    "GEMVEC_ISA: this machine does not have '" + std::string(forced) + "'."};
     }
     names += (names.empty() ? "" : ", ") + std::string(name_of(isa));
   }
+  if (forced.empty()) return Isa::kScalar;
   return Error{ErrorCode::kInvalidArgument, "GEMVEC_ISA: there is no instruction set '" +
                                                 std::string(forced) + "'; expected one of " + names + "."};
+}
+
+Result<Isa> select_isa() {
+  const char* forced = std::getenv("GEMVEC_ISA");
+  return choose_isa(forced == nullptr ? "" : forced, supported);
 }
 
 }  // namespace gemvec::cpu

@@ -98,6 +98,9 @@ class Others(CliTest):
     def test_forced_instruction_sets_are_used_or_refused(self):
         self.assertEqual(self.run_cli("info", "--json", env={"GEMVEC_ISA": "scalar"}).json["isa"], "scalar")
         self.assertSays(self.embed(stdin="x", env={"GEMVEC_ISA": "mmx"}, code=1).err, "mmx")
+        for isa in self.run_cli("info", "--json").json["instruction_sets"]:
+            if not isa["supported"]:
+                self.assertSays(self.embed(stdin="x", env={"GEMVEC_ISA": isa["name"]}, code=1).err, isa["name"])
 
     def test_bench_reports_what_it_ran(self):
         report = self.run_cli("bench", "--json", "--lengths", "16,64", "--batch", "3", "--seconds", "0").json

@@ -42,7 +42,7 @@ LIBRARIES = [
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTILINE)
 
 # What is compiled with an instruction set's flags: its files in the families, and the headers they share.
-ISA = re.compile(r"^src/kernels/(\w+/(scalar|sse\d*|avx2|avx512\w*|amx|neon\w*|wasm\w*)\.cc|simd/\w+(\.inl)?\.h|"
+ISA = re.compile(r"^src/kernels/(\w+/(scalar|sse\d*|avx2|avxvnni|avx512\w*|amx|neon\w*|wasm\w*)\.cc|simd/\w+(\.inl)?\.h|"
                  r"\w+/\w+\.inl\.h)$")
 ISA_ANGLE = {
     "immintrin.h", "arm_neon.h", "wasm_simd128.h", "cassert", "cmath", "cstddef", "cstdint", "cstring", "limits",
