@@ -5,32 +5,80 @@ namespace gemvec::kernels {
 namespace {
 
 constexpr KernelTable kScalar = {
-    cpu::Isa::kScalar, &kGemmScalar,    &kNormScalar, &kRopeScalar,
-    &kGegluScalar,     &kSoftmaxScalar, &kPoolScalar, &kConvertScalar,
+    .isa = cpu::Isa::kScalar,
+    .gemm = &kGemmScalar,
+    .gemm_int8 = &kGemmInt8Scalar,
+    .quantize = &kQuantizeScalar,
+    .norm = &kNormScalar,
+    .rope = &kRopeScalar,
+    .geglu = &kGegluScalar,
+    .softmax = &kSoftmaxScalar,
+    .pool = &kPoolScalar,
+    .convert = &kConvertScalar,
 };
 
 #if defined(__x86_64__)
 constexpr KernelTable kAvx2 = {
-    cpu::Isa::kAvx2, &kGemmAvx2,    &kNormAvx2, &kRopeAvx2,
-    &kGegluAvx2,     &kSoftmaxAvx2, &kPoolAvx2, &kConvertAvx2,
+    .isa = cpu::Isa::kAvx2,
+    .gemm = &kGemmAvx2,
+    .gemm_int8 = &kGemmInt8Avx2,
+    .quantize = &kQuantizeAvx2,
+    .norm = &kNormAvx2,
+    .rope = &kRopeAvx2,
+    .geglu = &kGegluAvx2,
+    .softmax = &kSoftmaxAvx2,
+    .pool = &kPoolAvx2,
+    .convert = &kConvertAvx2,
 };
-// 8-bit dot products, with AVX2 or AVX-512 around them, concern nothing that is here yet.
+// 8-bit dot products, with AVX2 or AVX-512 around them, concern the int8 products and their operands alone.
 constexpr KernelTable kAvxVnni = {
-    cpu::Isa::kAvxVnni, &kGemmAvx2,    &kNormAvx2, &kRopeAvx2,
-    &kGegluAvx2,        &kSoftmaxAvx2, &kPoolAvx2, &kConvertAvx2,
+    .isa = cpu::Isa::kAvxVnni,
+    .gemm = &kGemmAvx2,
+    .gemm_int8 = &kGemmInt8AvxVnni,
+    .quantize = &kQuantizeAvxVnni,
+    .norm = &kNormAvx2,
+    .rope = &kRopeAvx2,
+    .geglu = &kGegluAvx2,
+    .softmax = &kSoftmaxAvx2,
+    .pool = &kPoolAvx2,
+    .convert = &kConvertAvx2,
 };
 constexpr KernelTable kAvx512 = {
-    cpu::Isa::kAvx512, &kGemmAvx512,    &kNormAvx512, &kRopeAvx512,
-    &kGegluAvx512,     &kSoftmaxAvx512, &kPoolAvx512, &kConvertAvx512,
+    .isa = cpu::Isa::kAvx512,
+    .gemm = &kGemmAvx512,
+    .gemm_int8 = &kGemmInt8Avx512,
+    .quantize = &kQuantizeAvx512,
+    .norm = &kNormAvx512,
+    .rope = &kRopeAvx512,
+    .geglu = &kGegluAvx512,
+    .softmax = &kSoftmaxAvx512,
+    .pool = &kPoolAvx512,
+    .convert = &kConvertAvx512,
 };
 constexpr KernelTable kAvx512Vnni = {
-    cpu::Isa::kAvx512Vnni, &kGemmAvx512,    &kNormAvx512, &kRopeAvx512,
-    &kGegluAvx512,         &kSoftmaxAvx512, &kPoolAvx512, &kConvertAvx512,
+    .isa = cpu::Isa::kAvx512Vnni,
+    .gemm = &kGemmAvx512,
+    .gemm_int8 = &kGemmInt8Avx512Vnni,
+    .quantize = &kQuantizeAvx512Vnni,
+    .norm = &kNormAvx512,
+    .rope = &kRopeAvx512,
+    .geglu = &kGegluAvx512,
+    .softmax = &kSoftmaxAvx512,
+    .pool = &kPoolAvx512,
+    .convert = &kConvertAvx512,
 };
-// bf16 dot products concern the matrix products alone.
+// bf16 dot products concern the bf16 products alone.
 constexpr KernelTable kAvx512Bf16 = {
-    cpu::Isa::kAvx512Bf16, &kGemmAvx512Bf16, &kNormAvx512, &kRopeAvx512,
-    &kGegluAvx512,         &kSoftmaxAvx512,  &kPoolAvx512, &kConvertAvx512,
+    .isa = cpu::Isa::kAvx512Bf16,
+    .gemm = &kGemmAvx512Bf16,
+    .gemm_int8 = &kGemmInt8Avx512Vnni,
+    .quantize = &kQuantizeAvx512Vnni,
+    .norm = &kNormAvx512,
+    .rope = &kRopeAvx512,
+    .geglu = &kGegluAvx512,
+    .softmax = &kSoftmaxAvx512,
+    .pool = &kPoolAvx512,
+    .convert = &kConvertAvx512,
 };
 #endif
 

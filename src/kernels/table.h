@@ -5,8 +5,10 @@
 #include "kernels/convert/convert.h"
 #include "kernels/geglu/geglu.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/gemm_int8/gemm_int8.h"
 #include "kernels/norm/norm.h"
 #include "kernels/pool/pool.h"
+#include "kernels/quantize/quantize.h"
 #include "kernels/rope/rope.h"
 #include "kernels/softmax/softmax.h"
 
@@ -17,6 +19,8 @@ namespace gemvec::kernels {
 struct KernelTable {
   cpu::Isa isa = cpu::Isa::kScalar;
   const GemmKernels* gemm = nullptr;
+  const GemmInt8Kernels* gemm_int8 = nullptr;
+  const QuantizeKernels* quantize = nullptr;  // makes the operands of gemm_int8
   const NormKernels* norm = nullptr;
   const RopeKernels* rope = nullptr;
   const GegluKernels* geglu = nullptr;

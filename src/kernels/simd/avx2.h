@@ -50,6 +50,20 @@ struct Vec {
     return {_mm256_castsi256_ps(bits)};
   }
 
+  static Vec abs(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), a.v)}; }
+  // Butterflies over strides 1, 2 and 4 within the vector. (a, b) becomes (a + b, a - b): the swapped vector
+  // plus the vector with every second element, pair or half negated, which rounds like the subtraction.
+  static Vec hadamard(Vec a) {
+    const __m256 ones = _mm256_setr_ps(0.0F, -0.0F, 0.0F, -0.0F, 0.0F, -0.0F, 0.0F, -0.0F);
+    const __m256 pairs = _mm256_setr_ps(0.0F, 0.0F, -0.0F, -0.0F, 0.0F, 0.0F, -0.0F, -0.0F);
+    const __m256 halves = _mm256_setr_ps(0.0F, 0.0F, 0.0F, 0.0F, -0.0F, -0.0F, -0.0F, -0.0F);
+    __m256 v = a.v;
+    v = _mm256_add_ps(_mm256_permute_ps(v, 0xB1), _mm256_xor_ps(v, ones));
+    v = _mm256_add_ps(_mm256_permute_ps(v, 0x4E), _mm256_xor_ps(v, pairs));
+    v = _mm256_add_ps(_mm256_permute2f128_ps(v, v, 0x01), _mm256_xor_ps(v, halves));
+    return {v};
+  }
+
   // Lanes added in a fixed order (halves, quarters, ...).
   static float sum(Vec a) {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
@@ -70,6 +84,18 @@ struct Vec {
     const __m256i high = _mm256_srli_epi32(rounded, 16);
     const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
+  }
+
+  // Integer-valued numbers of at most 127 in magnitude.
+  static void store_codes(Vec a, std::int16_t* p) {
+    const __m256i words = _mm256_cvtps_epi32(a.v);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+  }
+  static void store_codes(Vec a, std::int8_t* p) {
+    const __m256i words = _mm256_cvtps_epi32(a.v);
+    const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(halves, halves));
   }
 };
 

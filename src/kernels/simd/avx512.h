@@ -50,6 +50,24 @@ struct Vec {
     return {_mm512_castsi512_ps(bits)};
   }
 
+  static Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
+  // Butterflies over strides 1, 2, 4 and 8 within the vector. (a, b) becomes (a + b, a - b): the swapped
+  // vector plus the vector with every second element, pair, quarter or half negated, which rounds like the
+  // subtraction.
+  static Vec hadamard(Vec a) {
+    const __m512i sign = _mm512_set1_epi32(static_cast<int>(0x80000000U));
+    const auto negate = [&](__m512 v, __mmask16 lanes) {
+      const __m512i bits = _mm512_castps_si512(v);
+      return _mm512_castsi512_ps(_mm512_mask_xor_epi32(bits, lanes, bits, sign));
+    };
+    __m512 v = a.v;
+    v = _mm512_add_ps(_mm512_permute_ps(v, 0xB1), negate(v, 0xAAAA));
+    v = _mm512_add_ps(_mm512_permute_ps(v, 0x4E), negate(v, 0xCCCC));
+    v = _mm512_add_ps(_mm512_shuffle_f32x4(v, v, 0xB1), negate(v, 0xF0F0));
+    v = _mm512_add_ps(_mm512_shuffle_f32x4(v, v, 0x4E), negate(v, 0xFF00));
+    return {v};
+  }
+
   // Lanes added in a fixed order (halves, quarters, ...).
   static float sum(Vec a) {
     const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
@@ -70,6 +88,14 @@ struct Vec {
     const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
     const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+  }
+
+  // Integer-valued numbers of at most 127 in magnitude.
+  static void store_codes(Vec a, std::int16_t* p) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a.v)));
+  }
+  static void store_codes(Vec a, std::int8_t* p) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v)));
   }
 };
 

@@ -41,6 +41,10 @@ struct Vec {
     return {out};
   }
 
+  static Vec abs(Vec a) { return {std::fabs(a.v)}; }
+  // Butterflies within a vector: there are none in one lane.
+  static Vec hadamard(Vec a) { return a; }
+
   static float sum(Vec a) { return a.v; }
   static float max_lane(Vec a) { return a.v; }
 
@@ -50,6 +54,9 @@ struct Vec {
     std::memcpy(&bits, &a.v, sizeof(bits));
     *p = static_cast<std::uint16_t>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
   }
+
+  // An integer-valued number of at most 127 in magnitude.
+  static void store_codes(Vec a, std::int16_t* p) { *p = static_cast<std::int16_t>(a.v); }
 };
 
 }  // namespace

@@ -1,0 +1,148 @@
+// The int8 matrix product over two vector types: Vec (fp32) and Dot, a vector of 32-bit sums with
+//   Code, Step                      type of A's codes; steps of k that one instruction sums
+//   set(n), load(p), broadcast(p)   all lanes n; a vector of B; Step codes of A in every lane
+//   dot(sums, a, b)                 sums += products
+//   to_float()                      Vec
+//   natural(v), lanes(v)            from the order of columns that unpacked panels have to C's, and back
+//   unpack8, unpack4                a panel's tile of columns as load() wants it: into scratch, which is
+//   returned,
+//                                   or as it is; kStepBytes8 from one step to the next
+// Included by the files of the instruction sets that have registers to block for.
+#pragma once
+
+#include "kernels/gemm_int8/gemm_int8.h"
+#include "kernels/simd/rows.inl.h"
+
+namespace gemvec::kernels {
+namespace {
+
+constexpr std::size_t kInt8TileRegs = 2;
+constexpr std::size_t kInt8TileColumns = Vec::kLanes * kInt8TileRegs;
+// 6 rows x 2 registers of 32-bit sums, as many of fp32 sums where there are 32 registers, 2 for B, 1 for A.
+constexpr int kInt8TileRows = 6;
+// Instructions' steps in one round of the inner loop. Divides every group: 32 steps of k are 8 or 16 of them.
+constexpr std::size_t kInt8Unroll = 8;
+
+// A tile's operands, the same for every tile of a panel.
+struct TileB {
+  const std::byte* codes;  // vectors of one step, `step_bytes` from one step to the next
+  std::size_t step_bytes;
+  const float* scales;  // [k / group], rows kPanel apart
+};
+
+template <int R>
+struct TileInt8 {
+  using Code = Dot::Code;
+
+  static void run(const Code* a, std::size_t lda, const RowGroup* groups, std::size_t ldg, const TileB& b,
+                  float* c, std::size_t ldc, std::size_t k, std::size_t group) {
+    Rows<Code, R> rows(a, lda);
+    const std::byte* codes = b.codes;
+    Vec sums[R][kInt8TileRegs];
+    for (int r = 0; r < R; ++r) {
+      for (auto& sum : sums[r]) sum = Vec::zero();
+    }
+    for (std::size_t g = 0; g < k / group; ++g) {
+      Dot acc[R][kInt8TileRegs];
+      for (int r = 0; r < R; ++r) {
+        for (auto& sum : acc[r]) sum = Dot::set(groups[static_cast<std::size_t>(r) * ldg + g].bias);
+      }
+      for (std::size_t p = 0; p < group; p += kInt8Unroll * Dot::kStep) {
+#pragma GCC unroll 8
+        for (std::size_t u = 0; u < kInt8Unroll; ++u) {
+          const Dot b0 = Dot::load(codes);
+          const Dot b1 = Dot::load(codes + sizeof(Dot));
+          codes += b.step_bytes;
+#pragma GCC unroll 6
+          for (int r = 0; r < R; ++r) {
+            const Dot x = Dot::broadcast(rows.at(r) + u * Dot::kStep);
+            acc[r][0] = Dot::dot(acc[r][0], x, b0);
+            acc[r][1] = Dot::dot(acc[r][1], x, b1);
+          }
+        }
+        rows.advance(kInt8Unroll * Dot::kStep);
+      }
+      const Vec s0 = Dot::lanes(Vec::load(b.scales + g * kPanel));
+      const Vec s1 = Dot::lanes(Vec::load(b.scales + g * kPanel + Vec::kLanes));
+      for (int r = 0; r < R; ++r) {
+        const Vec scale = Vec::set(groups[static_cast<std::size_t>(r) * ldg + g].scale);
+        sums[r][0] = Vec::fma(acc[r][0].to_float(), scale * s0, sums[r][0]);
+        sums[r][1] = Vec::fma(acc[r][1].to_float(), scale * s1, sums[r][1]);
+      }
+    }
+    for (int r = 0; r < R; ++r) {
+      float* to = c + static_cast<std::size_t>(r) * ldc;
+      Dot::natural(sums[r][0], sums[r][1], to);
+    }
+  }
+};
+
+template <int R>
+void run_int8_rows(int rows, const Dot::Code* a, std::size_t lda, const RowGroup* groups, std::size_t ldg,
+                   const TileB& b, float* c, std::size_t ldc, std::size_t k, std::size_t group) {
+  if (rows == R) {
+    TileInt8<R>::run(a, lda, groups, ldg, b, c, ldc, k, group);
+  } else if constexpr (R > 1) {
+    run_int8_rows<R - 1>(rows, a, lda, groups, ldg, b, c, ldc, k, group);
+  }
+}
+
+struct PanelInt8 {
+  static std::size_t bytes(std::size_t k, std::size_t group) { return panel_bytes_int8(k, group); }
+  static TileB tile(const std::byte* panel, std::size_t column, std::size_t k, void* scratch) {
+    const std::byte* codes = panel + column * 4;
+    const float* scale = reinterpret_cast<const float*>(panel + panel_codes_int8(k)) + column;
+    return {Dot::unpack8(codes, k, scratch), Dot::kStepBytes8, scale};
+  }
+};
+
+struct PanelInt4 {
+  static std::size_t bytes(std::size_t k, std::size_t group) { return panel_bytes_int4(k, group); }
+  static TileB tile(const std::byte* panel, std::size_t column, std::size_t k, void* scratch) {
+    const auto* subs = reinterpret_cast<const std::uint8_t*>(panel + panel_codes_int4(k)) + column;
+    const auto* scales = reinterpret_cast<const float*>(panel + panel_codes_int4(k) + panel_subs(k)) + column;
+    return {Dot::unpack4(panel + column * 4, subs, k, scratch), sizeof(Dot) * kInt8TileRegs, scales};
+  }
+};
+
+// All of C, a tile's columns at a time: the unpacked codes (24 KB of AVX2's at k = 768) stay in the level-1
+// or level-2 cache while every tile of rows passes over them. Rows are dealt out evenly, as in kernels/gemm.
+template <class Panel>
+void multiply_int8(const GemmInt8Args& args) {
+  if (args.m == 0) return;
+  const std::size_t tiles = (args.m + kInt8TileRows - 1) / kInt8TileRows;
+  const auto* a = static_cast<const Dot::Code*>(args.a);
+  for (std::size_t panel = 0; panel < args.panels; ++panel) {
+    const std::byte* from = args.b + panel * Panel::bytes(args.k, args.group);
+    for (std::size_t column = 0; column < kPanel; column += kInt8TileColumns) {
+      const TileB b = Panel::tile(from, column, args.k, args.scratch);
+      float* c = args.c + panel * kPanel + column;
+      for (std::size_t tile = 0; tile < tiles; ++tile) {
+        const std::size_t begin = tile * args.m / tiles;
+        const std::size_t end = (tile + 1) * args.m / tiles;
+        run_int8_rows<kInt8TileRows>(static_cast<int>(end - begin), a + begin * args.lda, args.lda,
+                                     args.a_groups + begin * args.ldg, args.ldg, b, c + begin * args.ldc,
+                                     args.ldc, args.k, args.group);
+      }
+    }
+  }
+}
+
+inline double peak_int8(std::size_t iterations, float* sink) {
+  constexpr int kChains = kInt8TileRows * static_cast<int>(kInt8TileRegs);
+  Dot acc[kChains];
+  for (int i = 0; i < kChains; ++i) acc[i] = Dot::set(i);
+  const Dot a = Dot::set(static_cast<std::int32_t>(*sink));
+  for (std::size_t n = 0; n < iterations; ++n) {
+// Each chain multiplies by itself, so that no product is the same twice and none can be left out.
+#pragma GCC unroll 12
+    for (int i = 0; i < kChains; ++i) acc[i] = Dot::dot(acc[i], acc[i], a);
+  }
+  Vec total = Vec::zero();
+  for (int i = 0; i < kChains; ++i) total = total + acc[i].to_float();
+  *sink = Vec::sum(total);
+  return 2.0 * static_cast<double>(iterations) * kChains * static_cast<double>(Vec::kLanes * Dot::kStep);
+}
+
+}  // namespace
+}  // namespace gemvec::kernels

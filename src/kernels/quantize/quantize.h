@@ -1,0 +1,42 @@
+// Activations as 8-bit codes: the left operand of the int8 matrix product (kernels/gemm_int8/gemm_int8.h).
+//
+// A row x[n] is cut into groups of `group` elements along n. Each group is multiplied by the Hadamard matrix
+// of its size (entries +1 and -1, not scaled; y_i = sum_j (-1)^popcount(i & j) x_j), which spreads a single
+// large element over the group; the weights carry the inverse. Then, with m = max |y| of the group,
+//   code = round(y * (127 / m)), ties to even, and scale = m / 127: x is about inverse(scale * code).
+// Every step is exact or rounded once in a fixed order, so that the codes have the same bits on every
+// instruction set; only their width differs (see GemmInt8Kernels::code_bytes).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace gemvec::kernels {
+
+// Largest magnitude of a code. -128 is not used: the grid is symmetric.
+inline constexpr float kMaxCode = 127.0F;
+// Largest group: 128 fp32 numbers are 8 AVX-512 or 16 AVX2 registers, so that the transform stays in
+// registers.
+inline constexpr std::size_t kMaxGroup = 128;
+// Smallest group, what every width is a multiple of.
+inline constexpr std::size_t kMinGroup = 32;
+
+// What the matrix product needs to know of one group of one row.
+struct RowGroup {
+  float scale = 0;        // of the codes; 0 if all are 0
+  std::int32_t bias = 0;  // -128 * sum of the codes: takes back the 128 that is added to every weight's code
+};
+
+struct QuantizeKernels {
+  // x: [n]; n a multiple of group; group is 32, 64 or 128. codes: [n], int8 or int16 as the instruction set's
+  // matrix product wants them. groups: [n / group]. Nothing may overlap.
+  void (*row)(const float* x, std::size_t n, std::size_t group, void* codes, RowGroup* groups);
+};
+
+extern const QuantizeKernels kQuantizeScalar;
+extern const QuantizeKernels kQuantizeAvx2;
+extern const QuantizeKernels kQuantizeAvx512;
+extern const QuantizeKernels kQuantizeAvxVnni;
+extern const QuantizeKernels kQuantizeAvx512Vnni;
+
+}  // namespace gemvec::kernels
