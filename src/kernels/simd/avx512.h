@@ -50,6 +50,12 @@ struct Vec {
     return {_mm512_castsi512_ps(bits)};
   }
 
+  // Lanes begin .. end - 1 of a; `other` in the rest.
+  static Vec keep(Vec a, std::size_t begin, std::size_t end, float other) {
+    const unsigned mask = ((1U << end) - 1U) & ~((1U << begin) - 1U);
+    return {_mm512_mask_blend_ps(static_cast<__mmask16>(mask), _mm512_set1_ps(other), a.v)};
+  }
+
   // Lanes added in a fixed order (halves, quarters, ...).
   static float sum(Vec a) {
     const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
