@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu/isa.h"
+#include "kernels/attention/attention.h"
 #include "kernels/convert/convert.h"
 #include "kernels/geglu/geglu.h"
 #include "kernels/gemm/gemm.h"
@@ -27,6 +28,7 @@ struct KernelTable {
   const SoftmaxKernels* softmax = nullptr;
   const PoolKernels* pool = nullptr;
   const ConvertKernels* convert = nullptr;
+  const AttentionKernels* attention = nullptr;
 };
 
 // REQUIRES: cpu::supported(isa).

@@ -23,6 +23,14 @@ struct Accumulators {
   void add(int r, Vec a, const Vec (&b)[Vec::kTileRegs]) {
     for (int j = 0; j < Vec::kTileRegs; ++j) acc[r][j] = Vec::fma(a, b[j], acc[r][j]);
   }
+  void load(const float* c, std::size_t ldc) {
+    for (int r = 0; r < R; ++r) {
+      for (int j = 0; j < Vec::kTileRegs; ++j) {
+        acc[r][j] =
+            Vec::load(c + static_cast<std::size_t>(r) * ldc + static_cast<std::size_t>(j) * Vec::kLanes);
+      }
+    }
+  }
   void store(float* c, std::size_t ldc) const {
     for (int r = 0; r < R; ++r) {
       for (int j = 0; j < Vec::kTileRegs; ++j) {

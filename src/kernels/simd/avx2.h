@@ -63,6 +63,14 @@ struct Vec {
     v = _mm256_add_ps(_mm256_permute2f128_ps(v, v, 0x01), _mm256_xor_ps(v, halves));
     return {v};
   }
+  // Lanes begin .. end - 1 of a; `other` in the rest.
+  static Vec keep(Vec a, std::size_t begin, std::size_t end, float other) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i below = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(begin)), lane);
+    const __m256i inside = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(end)), lane);
+    return {_mm256_blendv_ps(_mm256_set1_ps(other), a.v,
+                             _mm256_castsi256_ps(_mm256_andnot_si256(below, inside)))};
+  }
 
   // Lanes added in a fixed order (halves, quarters, ...).
   static float sum(Vec a) {

@@ -67,6 +67,11 @@ struct Vec {
     v = _mm512_add_ps(_mm512_shuffle_f32x4(v, v, 0x4E), negate(v, 0xFF00));
     return {v};
   }
+  // Lanes begin .. end - 1 of a; `other` in the rest.
+  static Vec keep(Vec a, std::size_t begin, std::size_t end, float other) {
+    const unsigned mask = ((1U << end) - 1U) & ~((1U << begin) - 1U);
+    return {_mm512_mask_blend_ps(static_cast<__mmask16>(mask), _mm512_set1_ps(other), a.v)};
+  }
 
   // Lanes added in a fixed order (halves, quarters, ...).
   static float sum(Vec a) {

@@ -12,12 +12,25 @@ namespace {
 
 struct Vec {
   static constexpr std::size_t kLanes = 1;
+  // 4 rows x 8 columns: the compiler may run the columns of a row four at a time in SSE2 registers, which
+  // changes no bit, since each has its own sum.
+  static constexpr int kTileRows = 4;
+  static constexpr int kTileRegs = 8;
   float v;
 
   static Vec zero() { return {0.0F}; }
   static Vec set(float x) { return {x}; }
   static Vec load(const float* p) { return {*p}; }
   void store(float* p) const { *p = v; }
+
+  // Of a pair of bf16, the first or the second as fp32: a bf16 is the upper half of an fp32.
+  static Vec load_bf16_even(const std::uint16_t* p) {
+    const std::uint32_t bits = std::uint32_t{p[0]} << 16U;
+    float out;
+    std::memcpy(&out, &bits, sizeof(out));
+    return {out};
+  }
+  static Vec load_bf16_odd(const std::uint16_t* p) { return load_bf16_even(p + 1); }
 
   friend Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
   friend Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
@@ -44,6 +57,10 @@ struct Vec {
   static Vec abs(Vec a) { return {std::fabs(a.v)}; }
   // Butterflies within a vector: there are none in one lane.
   static Vec hadamard(Vec a) { return a; }
+  // Lanes begin .. end - 1 of a; `other` in the rest.
+  static Vec keep(Vec a, std::size_t begin, std::size_t end, float other) {
+    return {begin == 0 && end > 0 ? a.v : other};
+  }
 
   static float sum(Vec a) { return a.v; }
   static float max_lane(Vec a) { return a.v; }

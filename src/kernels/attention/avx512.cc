@@ -1,0 +1,14 @@
+// Attention with AVX-512.
+#include "kernels/simd/avx512.h"
+
+#include "kernels/attention/attention.h"
+#include "kernels/attention/attention.inl.h"
+
+namespace gemvec::kernels {
+
+const AttentionKernels kAttentionAvx512 = {
+    .f32 = &kAttentionKernel<OperandF32>,
+    .bf16 = nullptr,
+};
+
+}  // namespace gemvec::kernels

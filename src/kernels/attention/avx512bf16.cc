@@ -1,0 +1,69 @@
+// Attention with AVX-512 and its bf16 dot products.
+#include "kernels/simd/avx512.h"
+
+#include <cstring>
+
+#include "kernels/attention/attention.h"
+#include "kernels/attention/attention.inl.h"
+
+namespace gemvec::kernels {
+namespace {
+
+// A vector cast is spelt the C way: the only spelling that both compilers take.
+__m512bh as_bf16(__m512i bits) { return (__m512bh)bits; }
+
+// A pair (k, k + 1) of one row of A, in every lane.
+__m512bh broadcast_pair(const std::uint16_t* pair) {
+  std::int32_t bits;
+  std::memcpy(&bits, pair, sizeof(bits));
+  return as_bf16(_mm512_set1_epi32(bits));
+}
+
+struct OperandBf16 {
+  using Element = std::uint16_t;
+  static constexpr std::size_t kPair = 2;
+
+  template <int R>
+  [[gnu::noinline]] static void multiply(const ProductArgs<std::uint16_t>& args) {
+    Rows<std::uint16_t, R> rows(args.a, args.lda);
+    Accumulators<R> sums;
+    if (args.add) sums.load(args.c, args.ldc);
+    const std::uint16_t* b = args.b;
+    for (std::size_t p = 0; p < args.k; p += 2, b += 2 * kTileColumns, rows.advance(2)) {
+      const __m512bh b0 = as_bf16(_mm512_loadu_si512(b));
+      const __m512bh b1 = as_bf16(_mm512_loadu_si512(b + kTileColumns));
+#pragma GCC unroll 12
+      for (int r = 0; r < R; ++r) {
+        const __m512bh pair = broadcast_pair(rows.at(r));
+        sums.acc[r][0].v = _mm512_dpbf16_ps(sums.acc[r][0].v, pair, b0);
+        sums.acc[r][1].v = _mm512_dpbf16_ps(sums.acc[r][1].v, pair, b1);
+      }
+    }
+    sums.store(args.c, args.ldc);
+  }
+
+  static const std::uint16_t* in_place(const float*) { return nullptr; }
+  // Nearest, ties to even. (_mm512_cvtneps_pbh does the same for the finite numbers that come here.)
+  static Vec put(Vec x, std::uint16_t* to) {
+    Vec::store_bf16(x, to);
+    const __m512i bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(to)));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(bits, 16))};
+  }
+
+  // The dot product takes subnormal numbers for 0, also in the sum that it adds to: a pair of zeros would
+  // change a sum that the multiplication has made subnormal. Added here once, it changes nothing when added
+  // again.
+  static Vec rescale(Vec mix, Vec factor) {
+    const __m512bh zero = as_bf16(_mm512_setzero_si512());
+    return {_mm512_dpbf16_ps((mix * factor).v, zero, zero)};
+  }
+};
+
+}  // namespace
+
+const AttentionKernels kAttentionAvx512Bf16 = {
+    .f32 = &kAttentionKernel<OperandF32>,
+    .bf16 = &kAttentionKernel<OperandBf16>,
+};
+
+}  // namespace gemvec::kernels
