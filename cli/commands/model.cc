@@ -64,7 +64,7 @@ void add_model_option(CLI::App& command, ModelOptions& options) {
 void add_compute_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--dtype", options.dtype, "Weights (default bf16)")
       ->type_name("D")
-      ->check(CLI::IsMember({"fp32", "bf16"}));
+      ->check(CLI::IsMember({"fp32", "bf16", "q8", "q4"}));
   command.add_option("--compute", options.compute, "Arithmetic (default native: as the weights)")
       ->type_name("C")
       ->check(CLI::IsMember({"native", "fp32"}));

@@ -13,7 +13,7 @@ namespace gemvec::cli {
 
 struct ModelOptions {
   std::string model;  // folder; empty = GEMVEC_MODEL, else the cache, else download
-  std::string dtype = "bf16";
+  std::string dtype = "q8";
   std::string compute = "native";
   unsigned threads = 0;
   bool no_cache = false;

@@ -13,7 +13,7 @@ struct VerifyCase {
   std::string name;         // "card: Mars, known for ...", "golden: 300 tokens"
   double max_abs_diff = 0;  // largest difference of one element of the unit vector
   double cosine = 0;        // to the reference vector
-  double tolerance = 0;     // what max_abs_diff (fp32 arithmetic) or 1 - cosine (bf16) must not exceed
+  double tolerance = 0;     // what max_abs_diff (fp32 arithmetic) or 1 - cosine (others) must not exceed
   bool ok = false;
 };
 

@@ -28,12 +28,14 @@ namespace gemvec {
 enum class DType {
   kFp32,  // as in the safetensors release
   kBf16,  // each tensor rounded to bf16: what the ONNX release carries
+  kQ8,    // 8 bits, where that is harmless: docs/quantization.md
+  kQ4,    // 4 bits, where that is harmless: at most 200 MB with the embedding table
 };
 
 // Numbers in the arithmetic of the linear layers. Everything else is fp32 always.
 enum class Compute {
-  kNative,  // as the weights: bf16 x bf16 -> fp32 for kBf16
-  kFp32,    // fp32 x fp32, also over bf16 weights: the ONNX release exactly, in half its memory
+  kNative,  // as the weights: bf16 x bf16 -> fp32 for kBf16, int8 x int8 -> int32 for kQ8 and kQ4
+  kFp32,    // fp32 x fp32, also over bf16 weights: the ONNX release exactly, in half its memory; not for kQ8, kQ4
 };
 
 struct LoadProgress {
@@ -46,7 +48,7 @@ struct LoadOptions {
   // Folder in the sentence-transformers layout: config.json, model.safetensors, tokenizer.json,
   // 2_Dense/model.safetensors, 3_Dense/model.safetensors.
   std::filesystem::path model{};
-  DType dtype = DType::kBf16;
+  DType dtype = DType::kQ8;
   Compute compute = Compute::kNative;
   unsigned threads = 0;  // 0 = one per core this process may run on
   // Where packed weights are kept between processes; empty = default_cache_dir(). A folder that
@@ -103,7 +105,7 @@ enum class WeightsCheck {
 
 struct ModelInfo {
   std::filesystem::path model{};
-  std::string dtype, compute;  // "bf16", "fp32"
+  std::string dtype, compute;  // "q8", "int8"; "bf16", "fp32"
   std::string isa;             // "avx512bf16", ...
   unsigned threads = 0;
   std::size_t layers = 0, width = 0, heads = 0, head_dim = 0, ffn = 0, vocab = 0;
@@ -158,6 +160,7 @@ class Embedder {
 
  private:
   friend double measure_peak_gflops(const Embedder& embedder);
+  friend Result<struct VerifyReport> verify(const Embedder& embedder);
   explicit Embedder(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
@@ -165,7 +168,7 @@ class Embedder {
 // GEMVEC_CACHE, else XDG_CACHE_HOME/gemvec, else HOME/.cache/gemvec; empty if none is set.
 std::filesystem::path default_cache_dir();
 
-// "fp32", "bf16" <-> DType. Errors: kInvalidArgument, listing the names.
+// "fp32", "bf16", "q8", "q4" <-> DType. Errors: kInvalidArgument, listing the names.
 Result<DType> parse_dtype(std::string_view name);
 Result<Compute> parse_compute(std::string_view name);  // "native", "fp32"
 std::string_view name_of(DType dtype);

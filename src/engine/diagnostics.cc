@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/try.h"
+#include "engine/accuracy.h"
 #include "engine/card.h"
 #include "engine/embedder_impl.h"
 #include "engine/reference.h"
@@ -17,7 +18,7 @@ namespace gemvec {
 namespace {
 
 VerifyCase compare(std::string name, std::span<const float> found, std::span<const std::uint32_t> expected,
-                   bool bf16_products) {
+                   const engine::Accuracy& promised, std::size_t tokens) {
   VerifyCase result;
   result.name = std::move(name);
   double dot = 0;
@@ -32,8 +33,9 @@ VerifyCase compare(std::string name, std::span<const float> found, std::span<con
     squares_expected += b * b;
   }
   result.cosine = dot / std::sqrt(squares_found * squares_expected);
-  result.tolerance = bf16_products ? 1 - engine::kBf16Cosine : engine::kExactTolerance;
-  result.ok = (bf16_products ? 1 - result.cosine : result.max_abs_diff) <= result.tolerance;
+  const bool elements = promised.max_abs_diff > 0;
+  result.tolerance = elements ? promised.max_abs_diff : 1 - promised.cosine(tokens);
+  result.ok = (elements ? result.max_abs_diff : 1 - result.cosine) <= result.tolerance;
   return result;
 }
 
@@ -42,7 +44,7 @@ VerifyCase compare(std::string name, std::span<const float> found, std::span<con
 Result<VerifyReport> verify(const Embedder& embedder) {
   const ModelInfo info = embedder.info();
   const bool fp32_weights = info.dtype == name_of(DType::kFp32);
-  const bool bf16_products = info.compute == "bf16";
+  const auto promised = engine::Accuracy::of(*embedder.impl_);
   const auto cases = engine::reference_cases();
   std::vector<std::span<const std::int32_t>> ids;
   for (const auto& item : cases) {
@@ -60,7 +62,7 @@ Result<VerifyReport> verify(const Embedder& embedder) {
   report.ok = true;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     report.cases.push_back(compare(std::string(cases[i].name), vectors.vector(i),
-                                   fp32_weights ? cases[i].fp32 : cases[i].bf16, bf16_products));
+                                   fp32_weights ? cases[i].fp32 : cases[i].bf16, promised, cases[i].ids.size()));
     report.ok = report.ok && report.cases.back().ok;
   }
 
@@ -69,9 +71,8 @@ Result<VerifyReport> verify(const Embedder& embedder) {
   report.expected_similarities.assign(card.expected.begin(), card.expected.end());
   VerifyCase similarities;
   similarities.name = "card's similarities";
-  // The published values have six or seven digits; bf16 products move them by what users' tests of the card
-  // allow.
-  similarities.tolerance = bf16_products ? 5e-3 : 2e-6;
+  // The published values have six or seven digits.
+  similarities.tolerance = promised.max_abs_diff > 0 ? 2e-6 : promised.similarity_tolerance();
   similarities.cosine = 1;
   similarities.max_abs_diff = card.max_abs_diff;
   similarities.ok = similarities.max_abs_diff <= similarities.tolerance;
@@ -84,7 +85,8 @@ double measure_peak_gflops(const Embedder& embedder) {
   Embedder::Impl& impl = *embedder.impl_;
   const std::scoped_lock lock(impl.mutex);
   const auto& gemm = *impl.kernels->gemm;
-  const auto peak = impl.bf16_products() ? gemm.peak_bf16 : gemm.peak_f32;
+  const bool int8 = impl.dtype == DType::kQ8 || impl.dtype == DType::kQ4;
+  const auto peak = int8 ? impl.kernels->gemm_int8->peak : impl.bf16_products() ? gemm.peak_bf16 : gemm.peak_f32;
   // 2e6 rounds of 24 multiply-adds take 5 to 30 ms on current cores: long enough to time, short enough to
   // repeat.
   constexpr std::size_t kIterations = 2'000'000;

@@ -39,6 +39,20 @@ Status check_options(const EmbedOptions& options, const model::Config& config) {
   return {};
 }
 
+model::WeightType type_of(DType dtype) {
+  switch (dtype) {
+    case DType::kFp32:
+      return model::WeightType::kF32;
+    case DType::kBf16:
+      return model::WeightType::kBf16;
+    case DType::kQ8:
+      return model::WeightType::kQ8;
+    case DType::kQ4:
+      break;
+  }
+  return model::WeightType::kQ4;
+}
+
 // One text's ids, owned or borrowed.
 struct Item {
   std::span<const std::int32_t> ids;
@@ -55,6 +69,12 @@ Result<Embedder> Embedder::load(const LoadOptions& options) {
 }
 
 Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& options) {
+  const bool quantized = options.dtype == DType::kQ8 || options.dtype == DType::kQ4;
+  if (quantized && options.compute == Compute::kFp32) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("compute fp32: dtype {} is computed in int8; expected dtype fp32 or bf16.",
+                             name_of(options.dtype))};
+  }
   GEMVEC_TRY(isa, cpu::select_isa());
   auto impl = std::make_unique<Impl>();
   impl->kernels = &kernels::kernel_table(isa);
@@ -71,7 +91,7 @@ Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& 
   GEMVEC_TRY(prompts, PromptSet::from_model(options.model));
   impl->prompts = std::move(prompts);
 
-  const auto type = options.dtype == DType::kFp32 ? model::WeightType::kF32 : model::WeightType::kBf16;
+  const model::WeightType type = type_of(options.dtype);
   engine::WeightCacheOptions cache;
   if (options.use_cache)
     cache.cache_dir = options.cache_dir.empty() ? default_cache_dir() : options.cache_dir;
@@ -97,7 +117,12 @@ Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& 
 }
 
 bool Embedder::Impl::bf16_products() const {
-  return dtype == DType::kBf16 && compute == Compute::kNative && kernels->gemm->bf16 != nullptr;
+  return dtype != DType::kFp32 && compute == Compute::kNative && kernels->gemm->bf16 != nullptr;
+}
+
+std::string_view Embedder::Impl::arithmetic() const {
+  if (dtype == DType::kQ8 || dtype == DType::kQ4) return "int8";
+  return bf16_products() ? "bf16" : "fp32";
 }
 
 Status Embedder::Impl::run_batch(const model::Batch& batch, const model::ForwardOutput& output) {
@@ -324,7 +349,7 @@ ModelInfo Embedder::info() const {
   ModelInfo info;
   info.model = impl_->folder.path;
   info.dtype = name_of(impl_->dtype);
-  info.compute = impl_->bf16_products() ? "bf16" : "fp32";
+  info.compute = impl_->arithmetic();
   info.isa = cpu::name_of(impl_->kernels->isa);
   info.threads = impl_->pool->size();
   info.layers = config.layers;

@@ -20,9 +20,12 @@ struct Embedder::Impl {
 
   // One forward pass at a time: callers take turns on the threads and the workspace.
   Status run_batch(const model::Batch& batch, const model::ForwardOutput& output);
+  // bf16 x bf16 products where weights are bf16, and in attention.
   [[nodiscard]] bool bf16_products() const;
+  // Of most linear layers: "fp32", "bf16" or "int8".
+  [[nodiscard]] std::string_view arithmetic() const;
 
-  DType dtype = DType::kBf16;
+  DType dtype = DType::kQ8;
   Compute compute = Compute::kNative;
   engine::ModelFolder folder;
   engine::PackedBlock block;

@@ -20,7 +20,10 @@ std::filesystem::path default_cache_dir() {
 Result<DType> parse_dtype(std::string_view name) {
   if (name == "fp32") return DType::kFp32;
   if (name == "bf16") return DType::kBf16;
-  return Error{ErrorCode::kInvalidArgument, "dtype '" + std::string(name) + "': expected one of fp32, bf16."};
+  if (name == "q8") return DType::kQ8;
+  if (name == "q4") return DType::kQ4;
+  return Error{ErrorCode::kInvalidArgument,
+               "dtype '" + std::string(name) + "': expected one of fp32, bf16, q8, q4."};
 }
 
 Result<Compute> parse_compute(std::string_view name) {
@@ -30,7 +33,19 @@ Result<Compute> parse_compute(std::string_view name) {
                "compute '" + std::string(name) + "': expected one of native, fp32."};
 }
 
-std::string_view name_of(DType dtype) { return dtype == DType::kFp32 ? "fp32" : "bf16"; }
+std::string_view name_of(DType dtype) {
+  switch (dtype) {
+    case DType::kFp32:
+      return "fp32";
+    case DType::kBf16:
+      return "bf16";
+    case DType::kQ8:
+      return "q8";
+    case DType::kQ4:
+      return "q4";
+  }
+  return "";
+}
 
 std::string_view name_of(Compute compute) { return compute == Compute::kFp32 ? "fp32" : "native"; }
 

@@ -8,29 +8,24 @@
 
 #include "base/file.h"
 #include "base/try.h"
+#include "engine/accuracy.h"
 #include "engine/card.h"
 #include "engine/embedder_impl.h"
-#include "engine/reference.h"
 
 namespace gemvec::engine {
 
 namespace {
 
-// A similarity is a product of two unit vectors, so it moves by at most the sum of their errors. fp32: 768
-// elements of 1e-6 each make 2.8e-5 a vector; bf16: the model card's own tolerance in users' tests.
-double tolerance(const Embedder::Impl& impl) {
-  return impl.bf16_products() ? 5e-3 : 2 * std::sqrt(768.0) * kExactTolerance;
-}
-
 WeightsCheck judge(const Embedder::Impl& impl, double max_abs_diff) {
-  return max_abs_diff <= tolerance(impl) ? WeightsCheck::kRelease : WeightsCheck::kDifferent;
+  const double tolerance = Accuracy::of(impl).similarity_tolerance();
+  return max_abs_diff <= tolerance ? WeightsCheck::kRelease : WeightsCheck::kDifferent;
 }
 
 std::filesystem::path note_path(const Embedder::Impl& impl) {
   if (impl.block.file().empty()) return {};
   auto path = impl.block.file();
   path +=
-      fmt::format(".{}-{}.check", cpu::name_of(impl.kernels->isa), impl.bf16_products() ? "bf16" : "fp32");
+      fmt::format(".{}-{}.check", cpu::name_of(impl.kernels->isa), impl.arithmetic());
   return path;
 }
 

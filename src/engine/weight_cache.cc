@@ -18,7 +18,7 @@ namespace gemvec::engine {
 namespace {
 
 // Raised whenever the meaning of a byte in the file changes.
-constexpr std::uint32_t kFormatVersion = 1;
+constexpr std::uint32_t kFormatVersion = 2;
 constexpr std::size_t kHeaderBytes = 4096;     // a page: the payload stays page-aligned
 constexpr std::size_t kHashChunk = 4U << 20U;  // bytes that one task hashes
 
@@ -117,7 +117,7 @@ Result<PackedBlock> PackedBlock::load(const ModelFolder& folder, model::WeightTy
     GEMVEC_TRY(key, cache_key(folder, type));
     const auto dir = options.cache_dir / "packed";
     const auto path =
-        dir / fmt::format("{}-{}.gvpack", key, type == model::WeightType::kF32 ? "fp32" : "bf16");
+        dir / fmt::format("{}-{}.gvpack", key, name_of(type));
     const Status first = block.open(path, payload_bytes, pool);
     if (first.ok()) {
       block.from_cache_ = true;

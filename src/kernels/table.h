@@ -22,13 +22,13 @@ struct KernelTable {
   const GemmKernels* gemm = nullptr;
   const GemmInt8Kernels* gemm_int8 = nullptr;
   const QuantizeKernels* quantize = nullptr;  // makes the operands of gemm_int8
+  const AttentionKernels* attention = nullptr;
   const NormKernels* norm = nullptr;
   const RopeKernels* rope = nullptr;
   const GegluKernels* geglu = nullptr;
   const SoftmaxKernels* softmax = nullptr;
   const PoolKernels* pool = nullptr;
   const ConvertKernels* convert = nullptr;
-  const AttentionKernels* attention = nullptr;
 };
 
 // REQUIRES: cpu::supported(isa).

@@ -1,28 +1,34 @@
 #include "model/forward.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
-#include <vector>
 
 #include "base/try.h"
+#include "model/embedding.h"
+#include "model/team.h"
 
 namespace gemvec::model {
 
 namespace {
 
-using kernels::GemmArgs;
+using kernels::kAttentionPanel;
 using kernels::kPanel;
 
-// Rows of one task of a matrix product: 192 rows x 768 floats are 576 KB, which stay in a 1 MB level-2 cache
-// beside a panel of weights; a multiple of 12 and of 6, the rows of a tile.
-constexpr std::size_t kRowBlock = 192;
-// Panels of one task at most: 4 x 32 columns x 192 rows x 768 are 38 MFLOP, 0.1 to 0.3 ms of one core.
-constexpr std::size_t kPanelGroup = 4;
-// Rows of one task of a row-wise step: 8 rows x 768 floats are 24 KB, well inside a level-1 cache.
+// Rows of one task of a row-wise step, where threads share a block: 8 rows x 768 floats are 24 KB, well inside a
+// level-1 cache.
 constexpr std::size_t kRowsPerTask = 8;
 
+// Queries of one task of attention, where threads share a block: 8 tokens x 3 heads are 24 rows, whole tiles of
+// every instruction set.
+constexpr std::size_t kQueriesPerTask = 8;
+
 std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+
+const kernels::AttentionKernel& attention_kernel(const ForwardContext& context) {
+  return context.bf16_products ? *context.kernels->attention->bf16 : *context.kernels->attention->f32;
+}
 
 // One micro-batch on its way through the model. Method order is the order of the computation.
 class Pass {
@@ -30,263 +36,329 @@ class Pass {
   Pass(const ForwardContext& context, const Batch& batch)
       : weights_(*context.weights),
         config_(context.weights->config),
+        recipe_(Recipe::of(context.weights->type)),
         kernels_(*context.kernels),
+        attention_(attention_kernel(context)),
         pool_(*context.pool),
         space_(*context.workspace),
+        schedule_(context.workspace->schedule),
         bf16_products_(context.bf16_products),
-        batch_(batch) {
-    for (std::size_t text = 0; text < batch.texts(); ++text) {
-      const std::size_t length = batch.offsets[text + 1] - batch.offsets[text];
-      const std::size_t panels = ceil_div(length, kPanel);
-      texts_.push_back({batch.offsets[text], length, panels, keys_ / kPanel});
-      for (std::size_t i = 0; i < panels; ++i) key_tasks_.push_back({text, i});
-      for (std::size_t i = 0; i < ceil_div(length, kQueryTokens); ++i) query_tasks_.push_back({text, i});
-      keys_ += panels * kPanel;
-    }
-  }
+        query_stride_(std::max(config_.width, config_.query_width())),
+        batch_(batch) {}
 
-  void run(const ForwardOutput& output) {
-    embed();
+  // Between two barriers a block goes from one layer's keys and values to the next one's: everything else that a
+  // row needs is its own.
+  Status run(const ForwardOutput& output) {
+    for_blocks([&](const Block& block, Team team) {
+      embed(block, team);
+      enter_layer(0, block, team);
+    });
+    if (damaged_row_.load() != kNone) return damaged_embedding();
     for (std::size_t i = 0; i < config_.layers; ++i) {
-      const PackedLayer& layer = weights_.layers[i];
-      if (i == 0) norm(layer.input_norm);
-      linear(layer.qkv, normed(config_.width), wide(config_.qkv_width()));
-      heads(layer, config_.full_attention[i] ? weights_.rope_full : weights_.rope_sliding);
-      attention(config_.full_attention[i]);
-      linear(layer.o, branch(config_.query_width()), normed(config_.width));
-      residual(normed(config_.width), layer.post_attention_norm, layer.pre_ffn_norm);
-      linear(layer.gate_up, normed(config_.width), wide(2 * config_.ffn));
-      gate();
-      linear(layer.down, wide_gated(), branch(config_.width));
-      const bool last = i + 1 == config_.layers;
-      residual(branch(config_.width), layer.post_ffn_norm,
-               last ? weights_.final_norm : weights_.layers[i + 1].input_norm);
+      for_blocks([&](const Block& block, Team team) {
+        attend(i, block, team);
+        feed_forward(i, block, team);
+        i + 1 < config_.layers ? enter_layer(i + 1, block, team) : leave(block, team);
+      });
     }
     if (output.tokens != nullptr) {
-      std::memcpy(output.tokens, space_.normed.data(), batch_.tokens() * config_.width * sizeof(float));
+      for (std::size_t row = 0; row < batch_.tokens(); ++row) {
+        std::memcpy(output.tokens + row * config_.width, queries(row), config_.width * sizeof(float));
+      }
     }
     if (output.embeddings != nullptr) {
       pool_texts();
       head(output.embeddings);
     }
+    return {};
   }
 
  private:
-  struct Text {
-    std::size_t first;      // row of its first token
-    std::size_t length;     // tokens
-    std::size_t panels;     // of keys
-    std::size_t key_panel;  // its first panel among all texts'
-  };
-  struct Task {
-    std::size_t text, index;
-  };
-  // [tokens, columns] inside a buffer whose rows are `stride` floats apart.
-  struct Rows {
-    float* data;
-    std::size_t stride;
-    [[nodiscard]] float* row(std::size_t i) const { return data + i * stride; }
-  };
+  static constexpr std::int64_t kNone = -1;
 
-  Rows normed(std::size_t columns) { return {space_.normed.data(), columns}; }
-  Rows branch(std::size_t columns) { return {space_.branch.data(), columns}; }
-  Rows wide(std::size_t columns) { return {space_.wide.data(), columns}; }
-  // The gated half of gate | up: written over the gate.
-  Rows wide_gated() { return {space_.wide.data(), 2 * config_.ffn}; }
+  // body(block, team) for every block: a block a thread, or a block for all threads at a time.
+  template <class Body>
+  void for_blocks(Body&& body) {
+    const auto& blocks = schedule_.blocks();
+    if (schedule_.split()) {
+      for (const Block& block : blocks) body(block, Team(pool_));
+    } else {
+      pool_.run(blocks.size(),
+                [&](std::size_t index, unsigned thread) { body(blocks[index], Team(thread)); });
+    }
+  }
 
   template <class Body>
-  void for_rows(Body&& body) {
-    const std::size_t tokens = batch_.tokens();
-    pool_.run(ceil_div(tokens, kRowsPerTask), [&](std::size_t task, unsigned) {
-      const std::size_t end = std::min(tokens, (task + 1) * kRowsPerTask);
+  void for_rows(const Block& block, Team team, Body&& body) {
+    team.run(ceil_div(block.rows, kRowsPerTask), [&](std::size_t task, unsigned) {
+      const std::size_t end = std::min(block.rows, (task + 1) * kRowsPerTask);
       for (std::size_t row = task * kRowsPerTask; row < end; ++row) body(row);
     });
   }
 
-  // A row that the next linear layer reads, as bf16 if it multiplies in bf16.
-  void finish_operand(const float* row, std::size_t index, std::size_t columns) {
-    if (bf16_products_) kernels_.convert->to_bf16(row, columns, space_.narrow.data() + index * columns);
+  BlockSpace& buffers(Team team) { return space_.blocks[team.leader()]; }
+  float* residual(const Block& block, std::size_t row) {
+    return space_.residual.data() + (block.row + row) * config_.width;
   }
+  // Of the batch: a query's row, then attention's output, then the hidden state.
+  float* queries(std::size_t row) { return space_.queries.data() + row * query_stride_; }
+  float* queries(const Block& block, std::size_t row) { return queries(block.row + row); }
 
   // residual = embedding row * sqrt(width)
-  void embed() {
+  void embed(const Block& block, Team team) {
     const float scale = std::sqrt(static_cast<float>(config_.width));
-    for_rows([&](std::size_t row) {
-      float* x = space_.residual.data() + row * config_.width;
-      read_row(weights_.embedding, static_cast<std::size_t>(batch_.ids[row]),
-               weights_.type == WeightType::kBf16, x);
+    for_rows(block, team, [&](std::size_t row) {
+      float* x = residual(block, row);
+      const auto id = static_cast<std::size_t>(batch_.ids[block.row + row]);
+      if (recipe_.embedding == Encoding::kF32) {
+        read_row(weights_.source_embedding, id, recipe_.round_to_bf16, x);
+      } else {
+        const std::size_t stride = embedding_row_bytes(recipe_.embedding, config_.width);
+        if (!read_embedding_row(recipe_.embedding, weights_.embedding + id * stride, config_.width, x)) {
+          damaged_row_.store(static_cast<std::int64_t>(id));
+          std::memset(x, 0, config_.width * sizeof(float));
+        }
+      }
       for (std::size_t i = 0; i < config_.width; ++i) x[i] *= scale;
     });
   }
 
-  // normed = RMSNorm(residual)
-  void norm(const float* scale) {
-    for_rows([&](std::size_t row) {
-      float* h = space_.normed.data() + row * config_.width;
-      kernels_.norm->norm(space_.residual.data() + row * config_.width, scale, config_.width, config_.eps, h);
-      finish_operand(h, row, config_.width);
+  [[nodiscard]] Error damaged_embedding() const {
+    return {ErrorCode::kBadFormat, "Packed weights: the checksum of row " + std::to_string(damaged_row_.load()) +
+                                       " of the embedding table differs; the file is damaged."};
+  }
+
+  // q, k and v of the layer: queries ready for attention, keys and values packed as its operand.
+  void enter_layer(std::size_t index, const Block& block, Team team) {
+    const PackedLayer& layer = weights_.layers[index];
+    BlockSpace& space = buffers(team);
+    if (index == 0) {
+      for_rows(block, team, [&](std::size_t row) {
+        norm(residual(block, row), layer.input_norm, space, row, layer.query_key, &layer.value);
+      });
+    }
+    const std::size_t width = config_.qkv_width();
+    linear(layer.query_key, block, team, space.wide.data(), width);
+    linear(layer.value, block, team, space.wide.data() + layer.query_key.outputs, width);
+    const auto& segments = schedule_.segments();
+    const RopeTable& rope = config_.full_attention[index] ? weights_.rope_full : weights_.rope_sliding;
+    std::size_t row = 0;
+    for (std::size_t s = block.segment_begin; s < block.segment_end; ++s) {
+      const Segment& segment = segments[s];
+      team.run(ceil_div(segment.count, kAttentionPanel), [&](std::size_t panel, unsigned) {
+        const std::size_t skip = panel * kAttentionPanel;
+        heads(layer, rope, index, block, row + skip, segment, skip, space.wide.data() + (row + skip) * width);
+      });
+      row += segment.count;
+    }
+  }
+
+  // One panel of positions from q | k | v: norms, rotations, and the panel's keys and values packed.
+  void heads(const PackedLayer& layer, const RopeTable& rope, std::size_t index, const Block& block,
+             std::size_t row, const Segment& segment, std::size_t skip, float* qkv) {
+    const std::size_t dim = config_.head_dim;
+    const TextSpan& text = schedule_.texts()[segment.text];
+    const std::size_t first = segment.first + skip;
+    const std::size_t count = std::min(kAttentionPanel, segment.count - skip);
+    for (std::size_t i = 0; i < count; ++i) {
+      float* from = qkv + i * config_.qkv_width();
+      float* q = queries(block, row + i);
+      const float* cos = rope.cos + (first + i) * dim / 2;
+      const float* sin = rope.sin + (first + i) * dim / 2;
+      for (std::size_t head = 0; head < config_.heads; ++head) {
+        kernels_.norm->norm(from + head * dim, layer.q_norm, dim, config_.eps, q + head * dim);
+        kernels_.rope->rotate(q + head * dim, cos, sin, dim, q + head * dim);
+      }
+      float* k = from + config_.query_width();
+      kernels_.norm->norm(k, layer.k_norm, dim, config_.eps, k);
+      kernels_.rope->rotate(k, cos, sin, dim, k);
+    }
+    kernels::AttentionPackArgs args;
+    args.k = qkv + config_.query_width();
+    args.v = args.k + dim;
+    args.ldk = args.ldv = config_.qkv_width();
+    args.first = first;
+    args.count = count;
+    args.length = text.length;
+    args.head_dim = dim;
+    args.operand = space_.operands[index % 2].data() + text.operand;
+    attention_.pack(args);
+  }
+
+  // residual += norm(o(softmax(Q K^T) V)), and the feed-forward's input from it.
+  void attend(std::size_t index, const Block& block, Team team) {
+    const PackedLayer& layer = weights_.layers[index];
+    BlockSpace& space = buffers(team);
+    std::size_t row = 0;
+    for (std::size_t s = block.segment_begin; s < block.segment_end; ++s) {
+      const Segment& segment = schedule_.segments()[s];
+      // A thread alone takes the whole segment: the kernel cuts it into tiles of its own.
+      const std::size_t step = team.alone() ? segment.count : kQueriesPerTask;
+      team.run(ceil_div(segment.count, step), [&](std::size_t piece, unsigned thread) {
+        const std::size_t skip = piece * step;
+        attend_piece(index, segment, skip, std::min(step, segment.count - skip), queries(block, row + skip),
+                     thread);
+      });
+      row += segment.count;
+    }
+    for_rows(block, team, [&](std::size_t r) {
+      operand(queries(block, r), config_.query_width(), space, r, layer.output, nullptr);
+    });
+    // An fp32 product reads the queries' rows as they are.
+    float* branch = space.hidden.data();
+    linear(layer.output, block, team, branch, config_.width, queries(block, 0), query_stride_);
+    for_rows(block, team, [&](std::size_t r) {
+      float* x = residual(block, r);
+      kernels_.norm->add_norm(branch + r * config_.width, layer.post_attention_norm, config_.width, config_.eps,
+                              x);
+      norm(x, layer.pre_ffn_norm, space, r, layer.gate_up, nullptr);
     });
   }
 
-  // out = in * W^T over all tokens. `in` is read from the bf16 operand where there is one.
-  void linear(const PackedLinear& layer, Rows in, Rows out) {
-    const std::size_t panels = layer.outputs / kPanel;
-    const std::size_t tokens = batch_.tokens();
-    const std::size_t blocks = ceil_div(tokens, kRowBlock);
-    // At least four tasks a thread where there are panels enough, so that the last one to end is not far
-    // behind.
-    const std::size_t wanted = ceil_div(4 * pool_.size(), blocks);
-    const std::size_t group = std::clamp<std::size_t>(panels / wanted, 1, kPanelGroup);
-    const std::size_t groups = ceil_div(panels, group);
-    const bool f32 = weights_.type == WeightType::kF32;
-    const auto multiply = f32              ? kernels_.gemm->f32
-                          : bf16_products_ ? kernels_.gemm->bf16
-                                           : kernels_.gemm->bf16_wide;
-    const std::size_t element = f32 ? sizeof(float) : sizeof(std::uint16_t);
-    pool_.run(blocks * groups, [&](std::size_t task, unsigned) {
-      const std::size_t first_row = task % blocks * kRowBlock;
-      const std::size_t first_panel = task / blocks * group;
-      GemmArgs args;
-      if (bf16_products_) {
-        args.a = space_.narrow.data() + first_row * layer.inputs;
-        args.lda = layer.inputs;
-      } else {
-        args.a = in.row(first_row);
-        args.lda = in.stride;
+  void attend_piece(std::size_t index, const Segment& segment, std::size_t skip, std::size_t count, float* q,
+                    unsigned thread) {
+    const TextSpan& text = schedule_.texts()[segment.text];
+    kernels::AttentionArgs args;
+    args.q = args.out = q;
+    args.ldq = args.ldo = query_stride_;
+    args.operand = space_.operands[index % 2].data() + text.operand;
+    args.length = text.length;
+    args.head_dim = config_.head_dim;
+    args.heads = config_.heads;
+    args.first = segment.first + skip;
+    args.tokens = count;
+    args.reach = config_.full_attention[index] ? text.length : config_.window;
+    args.scratch = space_.threads[thread].attention.data();
+    attention_.attend(args);
+  }
+
+  // residual += norm(down(GELU(gate) * up)), and the next layer's input, or the last norm's, from it.
+  void feed_forward(std::size_t index, const Block& block, Team team) {
+    const PackedLayer& layer = weights_.layers[index];
+    BlockSpace& space = buffers(team);
+    gate(layer.gate_up, block, team);
+    for_rows(block, team, [&](std::size_t r) {
+      operand(space.wide.data() + r * config_.ffn, config_.ffn, space, r, layer.down, nullptr);
+    });
+    float* branch = space.hidden.data();
+    linear(layer.down, block, team, branch, config_.width, space.wide.data(), config_.ffn);
+    const bool last = index + 1 == config_.layers;
+    for_rows(block, team, [&](std::size_t r) {
+      float* x = residual(block, r);
+      kernels_.norm->add_norm(branch + r * config_.width, layer.post_ffn_norm, config_.width, config_.eps, x);
+      if (last) return;
+      const PackedLayer& next = weights_.layers[index + 1];
+      norm(x, next.input_norm, space, r, next.query_key, &next.value);
+    });
+  }
+
+  // wide = GELU(gate) * up, [rows, ffn]: two panels of products at a time, which are still in the level-1 or
+  // level-2 cache when the gate is applied.
+  void gate(const PackedLinear& layer, const Block& block, Team team) {
+    BlockSpace& space = buffers(team);
+    team.run(config_.ffn / kPanel, [&](std::size_t pair, unsigned thread) {
+      float* products = space_.threads[thread].pair.data();
+      multiply(layer, block, space, space.hidden.data(), config_.width, 2 * pair, 2, products, 2 * kPanel, thread);
+      for (std::size_t r = 0; r < block.rows; ++r) {
+        const float* gate = products + r * 2 * kPanel;
+        kernels_.geglu->geglu(gate, gate + kPanel, kPanel, space.wide.data() + r * config_.ffn + pair * kPanel);
       }
-      args.b_panel_stride = layer.inputs * kPanel;
-      args.b = static_cast<const std::byte*>(layer.data) + first_panel * args.b_panel_stride * element;
-      args.c = out.row(first_row) + first_panel * kPanel;
-      args.ldc = out.stride;
-      args.m = std::min(kRowBlock, tokens - first_row);
+    });
+  }
+
+  // queries = the last norm of the residual: the hidden states, [tokens, width].
+  void leave(const Block& block, Team team) {
+    for_rows(block, team, [&](std::size_t r) {
+      kernels_.norm->norm(residual(block, r), weights_.final_norm, config_.width, config_.eps,
+                          queries(block, r));
+    });
+  }
+
+  // hidden = RMSNorm(x), and what the layers that read it multiply.
+  void norm(const float* x, const float* scale, BlockSpace& space, std::size_t row, const PackedLinear& reader,
+            const PackedLinear* other) {
+    float* h = space.hidden.data() + row * config_.width;
+    kernels_.norm->norm(x, scale, config_.width, config_.eps, h);
+    operand(h, config_.width, space, row, reader, other);
+  }
+
+  // A row as the layers that read it multiply it: as codes, in bf16, or as it is.
+  void operand(const float* x, std::size_t columns, BlockSpace& space, std::size_t row, const PackedLinear& reader,
+               const PackedLinear* other) {
+    const auto wants = [&](Encoding a, Encoding b) {
+      return reader.encoding == a || reader.encoding == b ||
+             (other != nullptr && (other->encoding == a || other->encoding == b));
+    };
+    if (wants(Encoding::kInt8, Encoding::kInt4)) {
+      const std::size_t group = group_of(columns);
+      kernels_.quantize->row(x, columns, group,
+                             space.codes.data() + row * columns * kernels_.gemm_int8->code_bytes,
+                             space.groups.data() + row * (columns / group));
+    }
+    if (bf16_products_ && wants(Encoding::kBf16, Encoding::kBf16)) {
+      kernels_.convert->to_bf16(x, columns, space.bf16.data() + row * columns);
+    }
+  }
+
+  // out = in * W^T over the block's rows. `in` is what fp32 products read; it is `hidden` unless given.
+  void linear(const PackedLinear& layer, const Block& block, Team team, float* out, std::size_t out_stride,
+              const float* in = nullptr, std::size_t in_stride = 0) {
+    BlockSpace& space = buffers(team);
+    if (in == nullptr) in = space.hidden.data(), in_stride = config_.width;
+    // About four tasks a thread, so that the last one to end is not far behind.
+    const std::size_t panels = layer.panels();
+    const std::size_t step = team.alone() ? panels : std::max<std::size_t>(1, panels / (4 * pool_.size()));
+    team.run(ceil_div(panels, step), [&](std::size_t task, unsigned thread) {
+      const std::size_t first = task * step;
+      multiply(layer, block, space, in, in_stride, first, std::min(step, panels - first), out + first * kPanel,
+               out_stride, thread);
+    });
+  }
+
+  // Panels first .. first + panels - 1 of a layer, for all rows of a block.
+  void multiply(const PackedLinear& layer, const Block& block, BlockSpace& space, const float* in,
+                std::size_t in_stride, std::size_t first, std::size_t panels, float* out, std::size_t out_stride,
+                unsigned thread) {
+    const std::byte* weights = layer.data + first * layer.panel_bytes();
+    if (layer.encoding == Encoding::kInt8 || layer.encoding == Encoding::kInt4) {
+      kernels::GemmInt8Args args;
+      args.a = space.codes.data();
+      args.lda = layer.inputs;
+      args.a_groups = space.groups.data();
+      args.group = group_of(layer.inputs);
+      args.ldg = layer.inputs / args.group;
+      args.b = weights;
+      args.c = out;
+      args.ldc = out_stride;
+      args.m = block.rows;
       args.k = layer.inputs;
-      args.panels = std::min(group, panels - first_panel);
-      multiply(args);
-    });
-  }
-
-  // From q | k | v: queries and keys normed and rotated, keys and values packed as operands of attention.
-  // Queries go to `normed` as [tokens * heads, head_dim].
-  void heads(const PackedLayer& layer, const RopeTable& rope) {
-    const std::size_t dim = config_.head_dim;
-    pool_.run(key_tasks_.size(), [&](std::size_t index, unsigned) {
-      const Text& text = texts_[key_tasks_[index].text];
-      const std::size_t panel = key_tasks_[index].index;
-      float* keys = space_.keys.data() + (text.key_panel + panel) * dim * kPanel;
-      float* values = space_.values.data() + text.key_panel * kPanel * dim;
-      const std::size_t end = std::min(text.length, (panel + 1) * kPanel);
-      if (end < (panel + 1) * kPanel) std::memset(keys, 0, dim * kPanel * sizeof(float));
-      for (std::size_t position = panel * kPanel; position < end; ++position) {
-        float* qkv = space_.wide.data() + (text.first + position) * config_.qkv_width();
-        const float* cos = rope.cos + position * dim / 2;
-        const float* sin = rope.sin + position * dim / 2;
-        for (std::size_t head = 0; head < config_.heads; ++head) {
-          float* q = space_.normed.data() + ((text.first + position) * config_.heads + head) * dim;
-          kernels_.norm->norm(qkv + head * dim, layer.q_norm, dim, config_.eps, q);
-          kernels_.rope->rotate(q, cos, sin, dim, q);
-        }
-        float* k = qkv + config_.query_width();
-        kernels_.norm->norm(k, layer.k_norm, dim, config_.eps, k);
-        kernels_.rope->rotate(k, cos, sin, dim, k);
-        for (std::size_t i = 0; i < dim; ++i) keys[i * kPanel + position % kPanel] = k[i];
-        const float* v = k + dim;
-        for (std::size_t part = 0; part < dim / kPanel; ++part) {
-          std::memcpy(values + (part * text.panels * kPanel + position) * kPanel, v + part * kPanel,
-                      kPanel * sizeof(float));
-        }
-      }
-    });
-  }
-
-  // branch = softmax(Q K^T) V, [tokens, heads * head_dim]. A task takes kQueryTokens tokens of one text with
-  // all heads, which share the keys and values.
-  void attention(bool full) {
-    pool_.run(query_tasks_.size(), [&](std::size_t index, unsigned thread) {
-      const Text& text = texts_[query_tasks_[index].text];
-      const std::size_t first = query_tasks_[index].index * kQueryTokens;
-      attend(text, first, std::min(kQueryTokens, text.length - first), full, thread);
-    });
-  }
-
-  void attend(const Text& text, std::size_t first, std::size_t tokens, bool full, unsigned thread) {
-    const std::size_t dim = config_.head_dim;
-    const std::size_t reach = full ? text.length : config_.window;
-    const std::size_t panel_begin = first > reach ? (first - reach) / kPanel : 0;
-    const std::size_t panel_end = std::min(text.panels, (first + tokens - 1 + reach) / kPanel + 1);
-    const std::size_t key_begin = panel_begin * kPanel;
-    const std::size_t key_end = std::min(text.length, panel_end * kPanel);
-    const std::size_t row0 = (text.first + first) * config_.heads;
-    float* scores = space_.scores.data() + thread * space_.scores_stride;
-
-    GemmArgs products;  // scores[tokens * heads, keys] = Q K^T
-    products.a = space_.normed.data() + row0 * dim;
-    products.lda = dim;
-    products.b_panel_stride = dim * kPanel;
-    products.b = space_.keys.data() + (text.key_panel + panel_begin) * products.b_panel_stride;
-    products.c = scores;
-    products.ldc = (panel_end - panel_begin) * kPanel + kScoresPadding;
-    products.m = tokens * config_.heads;
-    products.k = dim;
-    products.panels = panel_end - panel_begin;
-    kernels_.gemm->f32(products);
-
-    float sums[kQueryTokens * kMaxHeads];
-    for (std::size_t row = 0; row < products.m; ++row) {
-      const std::size_t position = first + row / config_.heads;
-      const std::size_t begin = position > reach ? position - reach : 0;
-      const std::size_t end = std::min(text.length, position + reach + 1);
-      sums[row] = kernels_.softmax->exponentials(scores + row * products.ldc, products.panels * kPanel,
-                                                 begin - key_begin, end - key_begin);
+      args.panels = panels;
+      args.scratch = space_.threads[thread].gemm.data();
+      return (layer.encoding == Encoding::kInt8 ? kernels_.gemm_int8->int8 : kernels_.gemm_int8->int4)(args);
     }
-
-    GemmArgs mix;  // out[tokens * heads, head_dim] = P V
-    mix.a = scores;
-    mix.lda = products.ldc;
-    mix.b_panel_stride = text.panels * kPanel * kPanel;
-    mix.b = space_.values.data() + text.key_panel * kPanel * dim + key_begin * kPanel;
-    mix.c = space_.branch.data() + row0 * dim;
-    mix.ldc = dim;
-    mix.m = products.m;
-    mix.k = key_end - key_begin;
-    mix.panels = dim / kPanel;
-    kernels_.gemm->f32(mix);
-    for (std::size_t row = 0; row < mix.m; ++row) {
-      kernels_.softmax->scale(mix.c + row * dim, dim, 1.0F / sums[row]);
-    }
-    for (std::size_t token = 0; token < tokens; ++token) {
-      const std::size_t row = text.first + first + token;
-      finish_operand(space_.branch.data() + row * config_.query_width(), row, config_.query_width());
-    }
-  }
-
-  // residual += RMSNorm(from); normed = RMSNorm(residual), the input of what comes next.
-  void residual(Rows from, const float* scale, const float* next_scale) {
-    for_rows([&](std::size_t row) {
-      float* x = space_.residual.data() + row * config_.width;
-      float* h = space_.normed.data() + row * config_.width;
-      kernels_.norm->add_norm(from.row(row), scale, config_.width, config_.eps, x);
-      kernels_.norm->norm(x, next_scale, config_.width, config_.eps, h);
-      finish_operand(h, row, config_.width);
-    });
-  }
-
-  // gate = GELU(gate) * up
-  void gate() {
-    for_rows([&](std::size_t row) {
-      float* gate = wide_gated().row(row);
-      kernels_.geglu->geglu(gate, gate + config_.ffn, config_.ffn, gate);
-      finish_operand(gate, row, config_.ffn);
-    });
+    const bool f32 = layer.encoding == Encoding::kF32;
+    kernels::GemmArgs args;
+    args.a = !f32 && bf16_products_ ? static_cast<const void*>(space.bf16.data()) : in;
+    args.lda = !f32 && bf16_products_ ? layer.inputs : in_stride;
+    args.b = weights;
+    args.b_panel_stride = layer.inputs * kPanel;
+    args.c = out;
+    args.ldc = out_stride;
+    args.m = block.rows;
+    args.k = layer.inputs;
+    args.panels = panels;
+    (f32 ? kernels_.gemm->f32 : bf16_products_ ? kernels_.gemm->bf16 : kernels_.gemm->bf16_wide)(args);
   }
 
   // pooled = mean over all tokens of a text, BOS, EOS and prompt included.
   void pool_texts() {
-    pool_.run(texts_.size(), [&](std::size_t index, unsigned) {
-      const Text& text = texts_[index];
+    const auto& texts = schedule_.texts();
+    pool_.run(texts.size(), [&](std::size_t index, unsigned) {
+      const TextSpan& text = texts[index];
       float* sum = space_.pooled.data() + index * config_.width;
       std::memset(sum, 0, config_.width * sizeof(float));
       for (std::size_t i = 0; i < text.length; ++i) {
-        kernels_.pool->add(space_.normed.data() + (text.first + i) * config_.width, config_.width, sum);
+        kernels_.pool->add(queries(text.first + i), config_.width, sum);
       }
       kernels_.softmax->scale(sum, config_.width, 1.0F / static_cast<float>(text.length));
     });
@@ -294,16 +366,15 @@ class Pass {
 
   // out[texts, width] = pooled * head
   void head(float* out) {
-    const std::size_t panels = weights_.head.outputs / kPanel;
-    pool_.run(panels, [&](std::size_t panel, unsigned) {
-      GemmArgs args;
+    pool_.run(weights_.head.panels(), [&](std::size_t panel, unsigned) {
+      kernels::GemmArgs args;
       args.a = space_.pooled.data();
       args.lda = config_.width;
       args.b_panel_stride = weights_.head.inputs * kPanel;
-      args.b = static_cast<const float*>(weights_.head.data) + panel * args.b_panel_stride;
+      args.b = weights_.head.data + panel * weights_.head.panel_bytes();
       args.c = out + panel * kPanel;
       args.ldc = config_.width;
-      args.m = texts_.size();
+      args.m = batch_.texts();
       args.k = weights_.head.inputs;
       args.panels = 1;
       kernels_.gemm->f32(args);
@@ -312,36 +383,33 @@ class Pass {
 
   const Weights& weights_;
   const Config& config_;
+  const Recipe recipe_;
   const kernels::KernelTable& kernels_;
+  const kernels::AttentionKernel& attention_;
   base::ThreadPool& pool_;
   Workspace& space_;
+  const Schedule& schedule_;
   const bool bf16_products_;
+  const std::size_t query_stride_;  // floats from one row of `queries` to the next
   const Batch& batch_;
-  std::vector<Text> texts_;
-  std::vector<Task> key_tasks_;    // one panel of 32 positions of a text each
-  std::vector<Task> query_tasks_;  // kQueryTokens positions of a text each
-  std::size_t keys_ = 0;
+  std::atomic<std::int64_t> damaged_row_{kNone};  // of the embedding table
 };
 
 }  // namespace
 
-std::size_t padded_keys(const Batch& batch) {
-  std::size_t keys = 0;
-  for (std::size_t i = 0; i < batch.texts(); ++i) {
-    keys += ceil_div(batch.offsets[i + 1] - batch.offsets[i], kPanel) * kPanel;
-  }
-  return keys;
+Status forward(const ForwardContext& context, const Batch& batch, const ForwardOutput& output) {
+  const Config& config = context.weights->config;
+  Workspace& space = *context.workspace;
+  const kernels::AttentionKernel& attention = attention_kernel(context);
+  space.schedule.plan(batch, context.pool->size(), attention, config.head_dim);
+  GEMVEC_CHECK_OK(space.reserve(config, *context.kernels, attention, batch.tokens(),
+                                space.schedule.operand_bytes(), context.pool->size()));
+  return Pass(context, batch).run(output);
 }
 
-Status forward(const ForwardContext& context, const Batch& batch, const ForwardOutput& output) {
-  std::size_t longest = 0;
-  for (std::size_t i = 0; i < batch.texts(); ++i) {
-    longest = std::max(longest, batch.offsets[i + 1] - batch.offsets[i]);
-  }
-  GEMVEC_CHECK_OK(context.workspace->reserve(context.weights->config, batch.tokens(), padded_keys(batch),
-                                             ceil_div(longest, kPanel) * kPanel, context.pool->size()));
-  Pass(context, batch).run(output);
-  return {};
+std::uint64_t forward_bytes(const ForwardContext& context, std::size_t tokens) {
+  return Workspace::bytes_for(context.weights->config, *context.kernels, attention_kernel(context), tokens,
+                              context.pool->size());
 }
 
 }  // namespace gemvec::model

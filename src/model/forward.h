@@ -14,7 +14,8 @@ struct ForwardContext {
   const kernels::KernelTable* kernels = nullptr;
   base::ThreadPool* pool = nullptr;
   Workspace* workspace = nullptr;
-  // bf16 x bf16 products in the linear layers. REQUIRES: bf16 weights and kernels->gemm->bf16.
+  // bf16 x bf16 products in the linear layers that have bf16 weights, and in attention.
+  // REQUIRES: kernels->gemm->bf16 and kernels->attention->bf16.
   bool bf16_products = false;
 };
 
@@ -25,11 +26,11 @@ struct ForwardOutput {
 };
 
 // A row of the output depends on its own text alone, bit for bit: not on its companions, their order, or the
-// number of threads. Errors: kIo (out of memory).
+// number of threads. Errors: kIo (out of memory), kBadFormat (a damaged row of a packed embedding table).
 Status forward(const ForwardContext& context, const Batch& batch, const ForwardOutput& output);
 
-// Token positions rounded up to whole panels of keys, summed over the texts: what Workspace::reserve calls
-// keys.
-std::size_t padded_keys(const Batch& batch);
+// Bytes of working memory for a batch of one text of `tokens` tokens. Several texts of as many tokens together need
+// little more: the keys of each are padded to whole panels of 32.
+std::uint64_t forward_bytes(const ForwardContext& context, std::size_t tokens);
 
 }  // namespace gemvec::model

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -14,14 +15,43 @@
 
 namespace gemvec::model {
 
-enum class WeightType { kF32, kBf16 };
+// How the numbers of one matrix are kept.
+enum class Encoding {
+  kF32,
+  kBf16,  // pairs of bf16: kernels/gemm/gemm.h
+  kInt8,  // codes and scales: kernels/gemm_int8/gemm_int8.h
+  kInt4,
+};
 
-// A linear layer's matrix, packed into panels: see kernels/gemm/gemm.h.
+// A set of packed weights.
+enum class WeightType { kF32, kBf16, kQ8, kQ4 };
+
+std::string_view name_of(WeightType type);  // "fp32", "bf16", "q8", "q4"
+
+// Which encoding each matrix has. docs/quantization.md says why.
+struct Recipe {
+  Encoding query_key, value, output, gate_up, down;
+  // kF32: the table is read from the source, row by row, and is not in the block.
+  Encoding embedding;
+  bool round_to_bf16;  // the source is rounded to bf16 first: the weights of the ONNX release
+
+  static Recipe of(WeightType type);
+};
+
+// A linear layer's matrix, packed into panels of 32 outputs.
 struct PackedLinear {
-  const void* data = nullptr;
+  const std::byte* data = nullptr;
+  Encoding encoding = Encoding::kF32;
   std::size_t outputs = 0;  // n, multiple of 32
   std::size_t inputs = 0;   // k
+
+  [[nodiscard]] std::size_t panels() const;
+  [[nodiscard]] std::size_t panel_bytes() const;
+  [[nodiscard]] std::size_t bytes() const { return panels() * panel_bytes(); }
 };
+
+// Elements along k that share a scale, and a Hadamard transform: the largest of 128, 64 and 32 that divides k.
+std::size_t group_of(std::size_t k);
 
 struct PackedLayer {
   // 1 + w of each norm. q_norm also carries the attention scale, 1/16 in the release: a power of two,
@@ -32,9 +62,10 @@ struct PackedLayer {
   const float* post_ffn_norm = nullptr;        // [width]
   const float* q_norm = nullptr;               // [head_dim]
   const float* k_norm = nullptr;               // [head_dim]
-  PackedLinear qkv;                            // width -> q heads | k | v
-  PackedLinear o;                              // query_width -> width
-  PackedLinear gate_up;                        // width -> gate | up
+  PackedLinear query_key;                      // width -> q heads | k
+  PackedLinear value;                          // width -> v
+  PackedLinear output;                         // query_width -> width
+  PackedLinear gate_up;                        // width -> 32 of gate, 32 of up, 32 of gate, ...
   PackedLinear down;                           // ffn -> width
 };
 
@@ -47,7 +78,8 @@ struct RopeTable {
 struct Weights {
   Config config;
   WeightType type = WeightType::kF32;
-  RawTensor embedding;  // [vocab, width], read row by row from the source; rounded to bf16 for kBf16
+  RawTensor source_embedding;            // [vocab, width], for Recipe::embedding of kF32
+  const std::byte* embedding = nullptr;  // [vocab] rows of model/embedding.h, for the others
   std::vector<PackedLayer> layers;
   const float* final_norm = nullptr;  // [width], 1 + w
   PackedLinear head;                  // width -> width, fp32 always: dense3 * dense2
@@ -57,12 +89,16 @@ struct Weights {
 // Where everything lies in the packed block, in bytes from its start. Every part is 64-byte aligned.
 struct PackedLayout {
   struct Layer {
-    std::size_t input_norm, post_attention_norm, pre_ffn_norm, post_ffn_norm, q_norm, k_norm, qkv, o, gate_up,
-        down;
+    std::size_t input_norm, post_attention_norm, pre_ffn_norm, post_ffn_norm, q_norm, k_norm, query_key, value,
+        output, gate_up, down;
   };
   std::vector<Layer> layers;
   std::size_t final_norm = 0, head = 0;
   std::size_t cos_full = 0, sin_full = 0, cos_sliding = 0, sin_sliding = 0;
+  std::size_t embedding = 0;
+  // The first verified_bytes are hashed when the block is opened. What follows, the embedding table, carries a
+  // check for each row, which is looked at when the row is read: most rows are never touched.
+  std::size_t verified_bytes = 0;
   std::size_t bytes = 0;
 
   static PackedLayout of(const Config& config, WeightType type);

@@ -3,47 +3,98 @@
 #include <algorithm>
 
 #include "base/try.h"
+#include "kernels/gemm_int8/gemm_int8.h"
 
 namespace gemvec::model {
 
-Status Workspace::reserve(const Config& config, std::size_t tokens, std::size_t keys_needed,
-                          std::size_t longest, unsigned threads) {
-  if (tokens <= tokens_ && keys_needed <= keys_ && longest <= longest_) return {};
-  tokens = std::max(tokens, tokens_);
-  keys_needed = std::max(keys_needed, keys_);
-  longest = std::max(longest, longest_);
-  const std::size_t row = std::max(config.width, config.query_width());
-  // Released first, so that growing never holds both sizes.
-  *this = Workspace{};
-  const auto floats = [](std::size_t count) { return base::AlignedBuffer<float>::create(count); };
-  GEMVEC_TRY(residual_buffer, floats(tokens * config.width));
-  GEMVEC_TRY(normed_buffer, floats(tokens * row));
-  GEMVEC_TRY(branch_buffer, floats(tokens * row));
-  GEMVEC_TRY(wide_buffer, floats(tokens * std::max(config.qkv_width(), 2 * config.ffn)));
-  GEMVEC_TRY(narrow_buffer, base::AlignedBuffer<std::uint16_t>::create(tokens * std::max(row, config.ffn)));
-  GEMVEC_TRY(keys_buffer, floats(keys_needed * config.head_dim));
-  GEMVEC_TRY(values_buffer, floats(keys_needed * config.head_dim));
-  GEMVEC_TRY(pooled_buffer, floats(tokens * config.width));
-  scores_stride = kQueryTokens * config.heads * (longest + kScoresPadding);
-  GEMVEC_TRY(scores_buffer, floats(threads * scores_stride));
-  residual = std::move(residual_buffer);
-  normed = std::move(normed_buffer);
-  branch = std::move(branch_buffer);
-  wide = std::move(wide_buffer);
-  narrow = std::move(narrow_buffer);
-  keys = std::move(keys_buffer);
-  values = std::move(values_buffer);
-  pooled = std::move(pooled_buffer);
-  scores = std::move(scores_buffer);
-  tokens_ = tokens;
-  keys_ = keys_needed;
-  longest_ = longest;
+namespace {
+
+// Elements of every buffer, in one place: what is reserved and what is announced cannot differ.
+struct Sizes {
+  std::size_t residual, queries, operands, pooled;      // of the batch
+  std::size_t hidden, wide, bf16, codes, groups;        // of a block
+  std::size_t pair, gemm, attention;                    // of a thread
+
+  Sizes(const Config& config, const kernels::KernelTable& kernels, const kernels::AttentionKernel& attention_kernel,
+        std::size_t tokens, std::size_t operand_bytes)
+      : residual(tokens * config.width),
+        queries(tokens * std::max(config.width, config.query_width())),
+        operands(operand_bytes),
+        pooled(tokens * config.width) {
+    const std::size_t row = std::max(config.width, config.query_width());
+    const std::size_t inputs = std::max(row, config.ffn);
+    hidden = kMaxBlockRows * row;
+    wide = kMaxBlockRows * std::max(config.qkv_width(), config.ffn);
+    bf16 = kMaxBlockRows * inputs;
+    codes = kMaxBlockRows * inputs * kernels.gemm_int8->code_bytes;
+    groups = kMaxBlockRows * inputs / kernels::kMinGroup;
+    pair = kMaxBlockRows * 2 * kernels::kPanel;
+    gemm = kernels::gemm_int8_scratch_bytes(inputs);
+    attention = attention_kernel.scratch_bytes(config.head_dim);
+  }
+
+  [[nodiscard]] std::uint64_t bytes(unsigned threads) const {
+    const std::uint64_t batch = (residual + queries + pooled) * sizeof(float) + 2 * operands;
+    const std::uint64_t each = (hidden + wide + pair) * sizeof(float) + bf16 * sizeof(std::uint16_t) + codes +
+                               groups * sizeof(kernels::RowGroup) + gemm + attention;
+    return batch + threads * each;
+  }
+};
+
+template <class T>
+Status make(base::AlignedBuffer<T>& buffer, std::size_t count) {
+  GEMVEC_TRY(made, base::AlignedBuffer<T>::create(count));
+  buffer = std::move(made);
   return {};
 }
 
-std::uint64_t Workspace::bytes() const {
-  return residual.bytes() + normed.bytes() + branch.bytes() + wide.bytes() + narrow.bytes() + keys.bytes() +
-         values.bytes() + scores.bytes() + pooled.bytes();
+}  // namespace
+
+Status Workspace::reserve(const Config& config, const kernels::KernelTable& kernels,
+                          const kernels::AttentionKernel& attention, std::size_t tokens,
+                          std::size_t operand_bytes, unsigned thread_count) {
+  if (tokens > tokens_ || operand_bytes > operand_bytes_) {
+    tokens = std::max(tokens, tokens_);
+    operand_bytes = std::max(operand_bytes, operand_bytes_);
+    const Sizes sizes(config, kernels, attention, tokens, operand_bytes);
+    // Released first, so that growing never holds both sizes; nothing is promised until all is there.
+    tokens_ = operand_bytes_ = bytes_ = 0;
+    for (auto* buffer : {&residual, &queries, &pooled}) *buffer = {};
+    for (auto& buffer : operands) buffer = {};
+    GEMVEC_CHECK_OK(make(residual, sizes.residual));
+    GEMVEC_CHECK_OK(make(queries, sizes.queries));
+    GEMVEC_CHECK_OK(make(pooled, sizes.pooled));
+    for (auto& buffer : operands) GEMVEC_CHECK_OK(make(buffer, sizes.operands));
+    if (blocks.empty()) {
+      std::vector<BlockSpace> block_spaces(thread_count);
+      std::vector<ThreadSpace> thread_spaces(thread_count);
+      for (BlockSpace& space : block_spaces) {
+        GEMVEC_CHECK_OK(make(space.hidden, sizes.hidden));
+        GEMVEC_CHECK_OK(make(space.wide, sizes.wide));
+        GEMVEC_CHECK_OK(make(space.bf16, sizes.bf16));
+        GEMVEC_CHECK_OK(make(space.codes, sizes.codes));
+        GEMVEC_CHECK_OK(make(space.groups, sizes.groups));
+      }
+      for (ThreadSpace& space : thread_spaces) {
+        GEMVEC_CHECK_OK(make(space.pair, sizes.pair));
+        GEMVEC_CHECK_OK(make(space.gemm, sizes.gemm));
+        GEMVEC_CHECK_OK(make(space.attention, sizes.attention));
+      }
+      blocks = std::move(block_spaces);
+      threads = std::move(thread_spaces);
+    }
+    tokens_ = tokens;
+    operand_bytes_ = operand_bytes;
+    bytes_ = sizes.bytes(thread_count);
+  }
+  return {};
+}
+
+std::uint64_t Workspace::bytes_for(const Config& config, const kernels::KernelTable& kernels,
+                                   const kernels::AttentionKernel& attention, std::size_t tokens,
+                                   unsigned threads) {
+  const std::size_t operand_bytes = attention.operand_bytes(tokens, config.head_dim);
+  return Sizes(config, kernels, attention, tokens, operand_bytes).bytes(threads);
 }
 
 }  // namespace gemvec::model

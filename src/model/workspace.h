@@ -1,13 +1,15 @@
-// Memory for the activations of one micro-batch. Grows to the largest batch seen and is then reused: nothing
-// is allocated while texts flow.
+// Memory for the activations of one micro-batch, and how the batch is cut up for the threads. Grows to the largest
+// batch seen and is then reused: nothing is allocated while texts flow.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/aligned.h"
 #include "gemvec/result.h"
+#include "kernels/table.h"
 #include "model/config.h"
 
 namespace gemvec::model {
@@ -21,38 +23,97 @@ struct Batch {
   [[nodiscard]] std::size_t texts() const { return offsets.size() - 1; }
 };
 
-class Workspace {
- public:
-  // Makes room. `keys` is the number of key positions when every text is rounded up to whole panels of 32;
-  // `longest` is the longest text's. Errors: kIo (out of memory).
-  Status reserve(const Config& config, std::size_t tokens, std::size_t keys, std::size_t longest,
-                 unsigned threads);
-
-  [[nodiscard]] std::uint64_t bytes() const;
-
-  base::AlignedBuffer<float> residual;  // [tokens, width] x
-  base::AlignedBuffer<float>
-      normed;  // [tokens, width or query_width] h: a norm's output; then rotated queries
-  base::AlignedBuffer<float> branch;  // [tokens, width or query_width] attention's output; then o and down
-  base::AlignedBuffer<float> wide;    // [tokens, max(qkv_width, 2 * ffn)] qkv; then gate | up
-  base::AlignedBuffer<std::uint16_t>
-      narrow;                         // [tokens, max(width, query_width, ffn)] the bf16 operand, if any
-  base::AlignedBuffer<float> keys;    // [keys / 32][head_dim][32] K transposed, panel by panel
-  base::AlignedBuffer<float> values;  // per text [head_dim / 32][keys of the text][32]
-  base::AlignedBuffer<float> scores;  // [threads][kQueryRows][longest + padding]
-  std::size_t scores_stride = 0;      // floats from one thread's scores to the next
-  base::AlignedBuffer<float> pooled;  // [tokens, width]: one row a text, and a text has a token at least
-
- private:
-  std::size_t tokens_ = 0, keys_ = 0, longest_ = 0;
+// One text of the batch.
+struct TextSpan {
+  std::size_t first = 0;    // row of its first token
+  std::size_t length = 0;   // tokens
+  std::size_t operand = 0;  // bytes from the beginning of Workspace::operands to its keys and values
 };
 
-// Query tokens of one attention task. 16 tokens x 3 heads = 48 rows = 4 full tiles of the AVX-512 matrix
-// product, and 48 rows of 2048 scores are 384 KB: they stay in a 1 MB level-2 cache between the two products.
-inline constexpr std::size_t kQueryTokens = 16;
+// A piece of one text: positions first .. first + count - 1. first is a multiple of kernels::kAttentionPanel, and
+// so is count, unless the text ends there.
+struct Segment {
+  std::size_t text = 0;
+  std::size_t first = 0;
+  std::size_t count = 0;
+};
 
-// Floats between two rows of scores beyond their number: rows of 2048 floats lie 8 KB apart, and all rows
-// of a tile would then compete for the same set of the level-1 cache.
-inline constexpr std::size_t kScoresPadding = 16;
+// Consecutive rows of the batch that go through a layer together, in one thread's caches.
+struct Block {
+  std::size_t row = 0;  // of the batch
+  std::size_t rows = 0;
+  std::size_t segment_begin = 0, segment_end = 0;
+};
+
+// Rows of a block at most, beside what a segment's panel of 32 may add. 128 rows of 768 codes and of 1152 gated
+// fp32 numbers are 0.1 or 0.2 and 0.6 MB: they stay in a level-2 cache of 1 MB, or nearly in one of 512 KB, while
+// panels of weights pass by, and unpacking a panel costs 1/128 of what is done with it.
+inline constexpr std::size_t kBlockRows = 128;
+inline constexpr std::size_t kMaxBlockRows = kBlockRows + kernels::kAttentionPanel;
+
+// Cuts a batch into blocks. Kept between batches, so that its vectors keep their memory.
+class Schedule {
+ public:
+  // As many blocks as share evenly among `threads`, or few for small batches: then split() is true, and all threads
+  // work on one block at a time.
+  void plan(const Batch& batch, unsigned threads, const kernels::AttentionKernel& attention,
+            std::size_t head_dim);
+
+  [[nodiscard]] const std::vector<TextSpan>& texts() const { return texts_; }
+  [[nodiscard]] const std::vector<Segment>& segments() const { return segments_; }
+  [[nodiscard]] const std::vector<Block>& blocks() const { return blocks_; }
+  [[nodiscard]] bool split() const { return split_; }
+  [[nodiscard]] std::size_t operand_bytes() const { return operand_bytes_; }
+
+ private:
+  std::vector<TextSpan> texts_;
+  std::vector<Segment> segments_;
+  std::vector<Block> blocks_;
+  bool split_ = false;
+  std::size_t operand_bytes_ = 0;
+};
+
+// What one thread, or all of them together, need for a block. Shapes are for kMaxBlockRows rows.
+struct BlockSpace {
+  base::AlignedBuffer<float> hidden;               // [rows, max(width, query_width)] norms, then branches
+  base::AlignedBuffer<float> wide;                 // [rows, max(qkv_width, ffn)] q | k | v; then gated
+  base::AlignedBuffer<std::uint16_t> bf16;         // [rows, max(width, query_width, ffn)] operand
+  base::AlignedBuffer<std::byte> codes;            // the same, as codes of int8 products
+  base::AlignedBuffer<kernels::RowGroup> groups;   // [rows, the same / 32]
+};
+
+// What each thread needs of its own.
+struct ThreadSpace {
+  base::AlignedBuffer<float> pair;         // [rows, 64] 32 columns of gate and of up
+  base::AlignedBuffer<std::byte> gemm;     // an unpacked panel
+  base::AlignedBuffer<std::byte> attention;
+};
+
+class Workspace {
+ public:
+  // Makes room. Errors: kIo (out of memory).
+  Status reserve(const Config& config, const kernels::KernelTable& kernels,
+                 const kernels::AttentionKernel& attention, std::size_t tokens, std::size_t operand_bytes,
+                 unsigned threads);
+
+  // Bytes that reserve() would hold for a batch of one text of `tokens` tokens.
+  static std::uint64_t bytes_for(const Config& config, const kernels::KernelTable& kernels,
+                                 const kernels::AttentionKernel& attention, std::size_t tokens,
+                                 unsigned threads);
+
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+  Schedule schedule;
+  base::AlignedBuffer<float> residual;       // [tokens, width] x
+  base::AlignedBuffer<float> queries;        // [tokens, max(width, query_width)]; attention's output; hidden states
+  base::AlignedBuffer<std::byte> operands[2];  // keys and values of the layer that is read, and of the next one
+  base::AlignedBuffer<float> pooled;         // [tokens, width]: one row a text, and a text has a token at least
+  std::vector<BlockSpace> blocks;            // [threads]
+  std::vector<ThreadSpace> threads;          // [threads]
+
+ private:
+  std::size_t tokens_ = 0, operand_bytes_ = 0;
+  std::uint64_t bytes_ = 0;
+};
 
 }  // namespace gemvec::model

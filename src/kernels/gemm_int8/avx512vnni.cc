@@ -32,12 +32,12 @@ struct Dot {
   }
 
   static const std::byte* unpack8(const std::byte* codes, std::size_t, void*) { return codes; }
-  static const std::byte* unpack4(const std::byte* codes, const std::uint8_t* subs, std::size_t k,
+  static const std::byte* unpack4(const std::byte* codes, const std::uint8_t* steps, std::size_t k,
                                   void* scratch) {
     auto* to = static_cast<std::byte*>(scratch);
-    for (std::size_t p = 0; p < k; p += kSubGroup, subs += kPanel) {
-      const Int4Columns columns[2] = {Int4Columns(subs), Int4Columns(subs + 16)};
-      for (std::size_t q = 0; q < kSubGroup; q += 8, codes += kPanel * 4, to += 256) {
+    for (std::size_t p = 0; p < k; p += kStepGroup, steps += kPanel) {
+      const Int4Columns columns[2] = {Int4Columns(steps), Int4Columns(steps + 16)};
+      for (std::size_t q = 0; q < kStepGroup; q += 8, codes += kPanel * 4, to += 256) {
         for (int half = 0; half < 2; ++half) {
           const __m512i bytes = _mm512_loadu_si512(codes + half * 64);
           _mm512_storeu_si512(to + half * 64, columns[half].codes(bytes));

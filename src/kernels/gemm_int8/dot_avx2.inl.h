@@ -13,16 +13,18 @@ inline void store256(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m25
 // Halves of bytes as int8 codes + 128, for the 8 columns x 4 steps of k in one register.
 struct Int4Columns {
   __m256i sub;     // in each 16 bits, of the column
-  __m256i offset;  // in each byte: 128 - 8 * sub
+  __m256i offset;  // in each byte: 128 - zero * sub
 
-  explicit Int4Columns(const std::uint8_t* subs) {
-    const __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(subs)));
-    sub = _mm256_or_si256(wide, _mm256_slli_epi32(wide, 16));
-    const __m256i low = _mm256_sub_epi16(_mm256_set1_epi16(128), _mm256_slli_epi16(sub, 3));
+  explicit Int4Columns(const std::uint8_t* steps) {
+    const __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(steps)));
+    const __m256i step = _mm256_or_si256(wide, _mm256_slli_epi32(wide, 16));
+    sub = _mm256_and_si256(step, _mm256_set1_epi16(15));
+    const __m256i product = _mm256_mullo_epi16(_mm256_srli_epi16(step, 4), sub);
+    const __m256i low = _mm256_and_si256(_mm256_sub_epi16(_mm256_set1_epi16(128), product), _mm256_set1_epi16(255));
     offset = _mm256_or_si256(low, _mm256_slli_epi16(low, 8));
   }
-  // half * sub + 128 - 8 * sub = (half - 8) * sub + 128, in bytes: half * sub <= 225, and the even and the
-  // odd bytes of 16 bits are multiplied apart, so that nothing is carried.
+  // half * sub + 128 - zero * sub = code + 128, modulo 256 in bytes: half * sub <= 225, and the even and the odd
+  // bytes of 16 bits are multiplied apart, so that nothing is carried.
   [[nodiscard]] __m256i codes(__m256i halves) const {
     const __m256i even = _mm256_mullo_epi16(_mm256_and_si256(halves, _mm256_set1_epi16(0x000F)), sub);
     const __m256i odd = _mm256_mullo_epi16(_mm256_and_si256(halves, _mm256_set1_epi16(0x0F00)), sub);

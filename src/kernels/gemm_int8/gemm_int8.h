@@ -10,7 +10,7 @@
 //                                    instructions
 //         scales [k / group][kPanel] floats
 //   int4: codes  [k / 8][kPanel][4]  bytes: the low half of byte i is step 8 j + i, the high half 8 j + 4 + i
-//         subs   [k / 32][kPanel]    bytes 1..15: the code of int8 is (half - 8) * sub, from -120 to 105
+//         steps  [k / 32][kPanel]    bytes sub + 16 * zero: the code of int8 is (half - zero) * sub
 //         scales [k / group][kPanel] floats
 // int4 is a way to keep int8 codes: it is unpacked, a panel at a time, and multiplied like int8.
 //
@@ -28,19 +28,19 @@
 
 namespace gemvec::kernels {
 
-// Columns of int4 codes that share a `sub` run over this many steps of k.
-inline constexpr std::size_t kSubGroup = 32;
+// Columns of int4 codes that share a step run over this many steps of k.
+inline constexpr std::size_t kStepGroup = 32;
 
 // Bytes of the parts of a panel, and of the whole; each a multiple of 64.
 constexpr std::size_t panel_codes_int8(std::size_t k) { return k * kPanel; }
 constexpr std::size_t panel_codes_int4(std::size_t k) { return k * kPanel / 2; }
-constexpr std::size_t panel_subs(std::size_t k) { return (k / kSubGroup * kPanel + 63) / 64 * 64; }
+constexpr std::size_t panel_steps(std::size_t k) { return (k / kStepGroup * kPanel + 63) / 64 * 64; }
 constexpr std::size_t panel_scales(std::size_t k, std::size_t group) { return k / group * kPanel * 4; }
 constexpr std::size_t panel_bytes_int8(std::size_t k, std::size_t group) {
   return panel_codes_int8(k) + panel_scales(k, group);
 }
 constexpr std::size_t panel_bytes_int4(std::size_t k, std::size_t group) {
-  return panel_codes_int4(k) + panel_subs(k) + panel_scales(k, group);
+  return panel_codes_int4(k) + panel_steps(k) + panel_scales(k, group);
 }
 // What a call needs as scratch: an unpacked panel of 16-bit codes.
 constexpr std::size_t gemm_int8_scratch_bytes(std::size_t k) { return k * kPanel * 2; }

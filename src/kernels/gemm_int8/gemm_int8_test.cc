@@ -75,22 +75,26 @@ struct Problem {
     }
     pack_scales(panel_codes_int8(k));
   }
+  // Any sub with any zero whose codes are all within -127..127.
+  static std::byte random_step(Random& random) {
+    const int sub = 1 + static_cast<int>(random.uniform() * 15);
+    int zero = static_cast<int>(random.uniform() * 16);
+    while (zero * sub > 127 || (15 - zero) * sub > 127) zero = 7 + static_cast<int>(random.uniform() * 2);
+    return static_cast<std::byte>(sub + 16 * zero);
+  }
   void pack_int4(Random& random, bool extreme) {
     std::memset(packed.data(), 0, panels * panel_bytes());
     for (std::size_t p = 0; p < k; ++p) {
       for (std::size_t j = 0; j < columns(); ++j) {
-        std::byte& sub = panel_of(j)[panel_codes_int4(k) + p / kSubGroup * kPanel + j % kPanel];
-        if (p % kSubGroup == 0) {
-          sub = static_cast<std::byte>(extreme ? 15 : 1 + static_cast<int>(random.uniform() * 15));
-        }
-        const int half =
-            extreme ? (random.uniform() < 0.9 ? 0 : 15) : static_cast<int>(random.uniform() * 16);
-        b[p * columns() + j] = (half - 8) * static_cast<int>(sub);
+        std::byte& step = panel_of(j)[panel_codes_int4(k) + p / kStepGroup * kPanel + j % kPanel];
+        if (p % kStepGroup == 0) step = extreme ? std::byte{15 + 16 * 8} : random_step(random);
+        const int half = extreme ? (random.uniform() < 0.9 ? 0 : 15) : static_cast<int>(random.uniform() * 16);
+        b[p * columns() + j] = (half - (static_cast<int>(step) >> 4)) * (static_cast<int>(step) & 15);
         panel_of(j)[(p / 8 * kPanel + j % kPanel) * 4 + p % 4] |=
             static_cast<std::byte>(p % 8 < 4 ? half : half << 4);
       }
     }
-    pack_scales(panel_codes_int4(k) + panel_subs(k));
+    pack_scales(panel_codes_int4(k) + panel_steps(k));
   }
 
   // Rows first..first + rows - 1 of C, with NaN where nothing may be written.

@@ -21,14 +21,14 @@ void unpack8(const std::byte* codes, std::size_t k, std::int16_t* to) {
   }
 }
 
-void unpack4(const std::byte* codes, const std::uint8_t* subs, std::size_t k, std::int16_t* to) {
+void unpack4(const std::byte* codes, const std::uint8_t* steps, std::size_t k, std::int16_t* to) {
   for (std::size_t p = 0; p < k; p += 8, codes += kPanel * 4) {
     for (std::size_t j = 0; j < kColumns; ++j) {
-      const int sub = subs[p / kSubGroup * kPanel + j];
+      const int step = steps[p / kStepGroup * kPanel + j];
       for (std::size_t i = 0; i < 8; ++i) {
         const int byte = static_cast<int>(codes[j * 4 + i % 4]);
         const int half = i < 4 ? byte & 15 : byte >> 4;
-        to[((p + i) / 2 * kColumns + j) * 2 + i % 2] = static_cast<std::int16_t>((half - 8) * sub);
+        to[((p + i) / 2 * kColumns + j) * 2 + i % 2] = static_cast<std::int16_t>((half - (step >> 4)) * (step & 15));
       }
     }
   }
@@ -45,9 +45,9 @@ struct PanelInt8 {
 struct PanelInt4 {
   static std::size_t bytes(std::size_t k, std::size_t group) { return panel_bytes_int4(k, group); }
   static const float* unpack(const std::byte* panel, std::size_t column, std::size_t k, std::int16_t* to) {
-    const auto* subs = reinterpret_cast<const std::uint8_t*>(panel + panel_codes_int4(k)) + column;
-    unpack4(panel + column * 4, subs, k, to);
-    return reinterpret_cast<const float*>(panel + panel_codes_int4(k) + panel_subs(k)) + column;
+    const auto* steps = reinterpret_cast<const std::uint8_t*>(panel + panel_codes_int4(k)) + column;
+    unpack4(panel + column * 4, steps, k, to);
+    return reinterpret_cast<const float*>(panel + panel_codes_int4(k) + panel_steps(k)) + column;
   }
 };
 

@@ -99,9 +99,9 @@ struct PanelInt8 {
 struct PanelInt4 {
   static std::size_t bytes(std::size_t k, std::size_t group) { return panel_bytes_int4(k, group); }
   static TileB tile(const std::byte* panel, std::size_t column, std::size_t k, void* scratch) {
-    const auto* subs = reinterpret_cast<const std::uint8_t*>(panel + panel_codes_int4(k)) + column;
-    const auto* scales = reinterpret_cast<const float*>(panel + panel_codes_int4(k) + panel_subs(k)) + column;
-    return {Dot::unpack4(panel + column * 4, subs, k, scratch), sizeof(Dot) * kInt8TileRegs, scales};
+    const auto* steps = reinterpret_cast<const std::uint8_t*>(panel + panel_codes_int4(k)) + column;
+    const auto* scales = reinterpret_cast<const float*>(panel + panel_codes_int4(k) + panel_steps(k)) + column;
+    return {Dot::unpack4(panel + column * 4, steps, k, scratch), sizeof(Dot) * kInt8TileRegs, scales};
   }
 };
 

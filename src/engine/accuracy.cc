@@ -1,0 +1,30 @@
+#include "engine/accuracy.h"
+
+#include <cmath>
+
+#include "engine/reference.h"
+
+namespace gemvec::engine {
+
+Accuracy Accuracy::of(const Embedder::Impl& impl) {
+  switch (impl.dtype) {
+    case DType::kQ8:
+      return {0, 0.9995, 0.999};
+    case DType::kQ4:
+      return {0, 0.99, 0.98};
+    case DType::kFp32:
+    case DType::kBf16:
+      break;
+  }
+  if (impl.bf16_products()) return {0, kBf16Cosine, kBf16Cosine};
+  return {kExactTolerance, 1, 1};
+}
+
+double Accuracy::similarity_tolerance() const {
+  // Unit vectors with cosine c are sqrt(2 (1 - c)) apart; with 768 elements of e each, sqrt(768) e.
+  const double distance =
+      max_abs_diff > 0 ? std::sqrt(768.0) * max_abs_diff : std::sqrt(2 * (1 - cosine_short));
+  return 2 * distance;
+}
+
+}  // namespace gemvec::engine

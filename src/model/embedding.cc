@@ -1,0 +1,73 @@
+#include "model/embedding.h"
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "kernels/gemm_int8/gemm_int8.h"
+#include "model/quantize.h"
+
+namespace gemvec::model {
+
+namespace {
+
+using kernels::kStepGroup;
+
+// Bytes before the scale and the check.
+std::size_t code_bytes(Encoding encoding, std::size_t width) {
+  return encoding == Encoding::kInt8 ? width : width / 2 + width / kStepGroup;
+}
+
+std::uint32_t check_of(const std::byte* row, std::size_t bytes) {
+  return static_cast<std::uint32_t>(XXH3_64bits(row, bytes));
+}
+
+}  // namespace
+
+std::size_t embedding_row_bytes(Encoding encoding, std::size_t width) {
+  return code_bytes(encoding, width) + sizeof(float) + sizeof(std::uint32_t);
+}
+
+void pack_embedding_row(Encoding encoding, const float* x, std::size_t width, std::byte* row) {
+  const std::size_t codes = code_bytes(encoding, width);
+  float scale;
+  if (encoding == Encoding::kInt8) {
+    scale = quantize_group_int8(x, width, reinterpret_cast<std::int8_t*>(row));
+  } else {
+    std::vector<std::uint8_t> halves(width);
+    scale = quantize_group_int4(x, width, halves.data(), reinterpret_cast<std::uint8_t*>(row + width / 2));
+    for (std::size_t i = 0; i < width / 2; ++i) {
+      row[i] = static_cast<std::byte>(halves[2 * i] | halves[2 * i + 1] << 4U);
+    }
+  }
+  std::memcpy(row + codes, &scale, sizeof(scale));
+  const std::uint32_t check = check_of(row, codes + sizeof(scale));
+  std::memcpy(row + codes + sizeof(scale), &check, sizeof(check));
+}
+
+bool read_embedding_row(Encoding encoding, const std::byte* row, std::size_t width, float* out) {
+  const std::size_t codes = code_bytes(encoding, width);
+  float scale;
+  std::uint32_t check;
+  std::memcpy(&scale, row + codes, sizeof(scale));
+  std::memcpy(&check, row + codes + sizeof(scale), sizeof(check));
+  if (check != check_of(row, codes + sizeof(scale))) return false;
+  if (encoding == Encoding::kInt8) {
+    for (std::size_t i = 0; i < width; ++i) {
+      out[i] = static_cast<float>(static_cast<std::int8_t>(row[i])) * scale;
+    }
+    return true;
+  }
+  const std::byte* steps = row + width / 2;
+  for (std::size_t i = 0; i < width; ++i) {
+    const int half = static_cast<int>(i % 2 == 0 ? row[i / 2] & std::byte{15} : row[i / 2] >> 4);
+    const int step = static_cast<int>(steps[i / kStepGroup]);
+    out[i] = static_cast<float>((half - (step >> 4)) * (step & 15)) * scale;
+  }
+  return true;
+}
+
+}  // namespace gemvec::model

@@ -1,0 +1,25 @@
+// The embedding table in 8 or 4 bits: rows that carry their own scales and a check.
+//
+//   int8: [width] codes, a scale (fp32), a check (32 bits)
+//   int4: [width / 2] halves, [width / 32] steps, a scale (fp32), a check (32 bits)
+// A row's element is code * scale, or (half - zero) * sub * scale, where a step is sub + 16 * zero. Half i of a row lies in byte i / 2, the even one in
+// the low half. The check is the lower half of XXH3-64 over the row's other bytes.
+#pragma once
+
+#include <cstddef>
+
+#include "model/raw_weights.h"
+#include "model/weights.h"
+
+namespace gemvec::model {
+
+// Bytes from one row to the next, a multiple of 4. REQUIRES: kInt8 or kInt4.
+std::size_t embedding_row_bytes(Encoding encoding, std::size_t width);
+
+// One row, x[width], into `row`. x is not changed.
+void pack_embedding_row(Encoding encoding, const float* x, std::size_t width, std::byte* row);
+
+// One row as fp32, out[width]. False if the check does not fit the bytes: the file is damaged.
+[[nodiscard]] bool read_embedding_row(Encoding encoding, const std::byte* row, std::size_t width, float* out);
+
+}  // namespace gemvec::model

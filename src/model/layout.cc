@@ -1,0 +1,137 @@
+// Names, sizes and places of packed weights.
+#include "kernels/gemm_int8/gemm_int8.h"
+#include "model/embedding.h"
+#include "model/weights.h"
+
+namespace gemvec::model {
+
+using kernels::kPanel;
+
+std::string_view name_of(WeightType type) {
+  switch (type) {
+    case WeightType::kF32:
+      return "fp32";
+    case WeightType::kBf16:
+      return "bf16";
+    case WeightType::kQ8:
+      return "q8";
+    case WeightType::kQ4:
+      return "q4";
+  }
+  return "";
+}
+
+Recipe Recipe::of(WeightType type) {
+  constexpr Encoding f32 = Encoding::kF32, bf16 = Encoding::kBf16, int8 = Encoding::kInt8, int4 = Encoding::kInt4;
+  switch (type) {
+    case WeightType::kF32:
+      return {f32, f32, f32, f32, f32, f32, false};
+    case WeightType::kBf16:
+      return {bf16, bf16, bf16, bf16, bf16, f32, true};
+    case WeightType::kQ8:
+      return {int8, bf16, int8, int8, int8, f32, true};
+    case WeightType::kQ4:
+      return {int4, int8, int8, int4, int8, int4, true};
+  }
+  return {};
+}
+
+std::size_t group_of(std::size_t k) { return k % 128 == 0 ? 128 : k % 64 == 0 ? 64 : 32; }
+
+std::size_t PackedLinear::panels() const { return outputs / kPanel; }
+
+std::size_t PackedLinear::panel_bytes() const {
+  switch (encoding) {
+    case Encoding::kF32:
+      return inputs * kPanel * sizeof(float);
+    case Encoding::kBf16:
+      return inputs * kPanel * sizeof(std::uint16_t);
+    case Encoding::kInt8:
+      return kernels::panel_bytes_int8(inputs, group_of(inputs));
+    case Encoding::kInt4:
+      return kernels::panel_bytes_int4(inputs, group_of(inputs));
+  }
+  return 0;
+}
+
+PackedLayout PackedLayout::of(const Config& config, WeightType type) {
+  const Recipe recipe = Recipe::of(type);
+  PackedLayout layout;
+  const auto reserve = [&](std::size_t bytes) {
+    const std::size_t at = layout.bytes;
+    layout.bytes += (bytes + 63) / 64 * 64;
+    return at;
+  };
+  const auto vector = [&](std::size_t n) { return reserve(n * sizeof(float)); };
+  const auto linear = [&](Encoding encoding, std::size_t outputs, std::size_t inputs) {
+    return reserve(PackedLinear{nullptr, encoding, outputs, inputs}.bytes());
+  };
+  for (std::size_t i = 0; i < config.layers; ++i) {
+    Layer layer{};
+    layer.input_norm = vector(config.width);
+    layer.post_attention_norm = vector(config.width);
+    layer.pre_ffn_norm = vector(config.width);
+    layer.post_ffn_norm = vector(config.width);
+    layer.q_norm = vector(config.head_dim);
+    layer.k_norm = vector(config.head_dim);
+    layer.query_key = linear(recipe.query_key, config.query_width() + config.head_dim, config.width);
+    layer.value = linear(recipe.value, config.head_dim, config.width);
+    layer.output = linear(recipe.output, config.width, config.query_width());
+    layer.gate_up = linear(recipe.gate_up, 2 * config.ffn, config.width);
+    layer.down = linear(recipe.down, config.width, config.ffn);
+    layout.layers.push_back(layer);
+  }
+  layout.final_norm = vector(config.width);
+  layout.head = linear(Encoding::kF32, config.width, config.width);
+  const std::size_t rope = config.max_tokens * config.head_dim / 2;
+  layout.cos_full = vector(rope);
+  layout.sin_full = vector(rope);
+  layout.cos_sliding = vector(rope);
+  layout.sin_sliding = vector(rope);
+  layout.verified_bytes = layout.bytes;
+  layout.embedding = layout.bytes;
+  if (recipe.embedding != Encoding::kF32) {
+    reserve(config.vocab * embedding_row_bytes(recipe.embedding, config.width));
+  }
+  return layout;
+}
+
+Weights view_weights(const Config& config, WeightType type, const RawTensor& embedding,
+                     std::span<const std::byte> block) {
+  const PackedLayout layout = PackedLayout::of(config, type);
+  const Recipe recipe = Recipe::of(type);
+  const auto floats = [&](std::size_t offset) {
+    return reinterpret_cast<const float*>(block.data() + offset);
+  };
+  const auto linear = [&](std::size_t offset, Encoding encoding, std::size_t outputs, std::size_t inputs) {
+    return PackedLinear{block.data() + offset, encoding, outputs, inputs};
+  };
+  Weights weights;
+  weights.config = config;
+  weights.type = type;
+  weights.source_embedding = embedding;
+  weights.embedding = block.data() + layout.embedding;
+  for (const PackedLayout::Layer& from : layout.layers) {
+    PackedLayer layer;
+    layer.input_norm = floats(from.input_norm);
+    layer.post_attention_norm = floats(from.post_attention_norm);
+    layer.pre_ffn_norm = floats(from.pre_ffn_norm);
+    layer.post_ffn_norm = floats(from.post_ffn_norm);
+    layer.q_norm = floats(from.q_norm);
+    layer.k_norm = floats(from.k_norm);
+    layer.query_key =
+        linear(from.query_key, recipe.query_key, config.query_width() + config.head_dim, config.width);
+    layer.value = linear(from.value, recipe.value, config.head_dim, config.width);
+    layer.output = linear(from.output, recipe.output, config.width, config.query_width());
+    layer.gate_up = linear(from.gate_up, recipe.gate_up, 2 * config.ffn, config.width);
+    layer.down = linear(from.down, recipe.down, config.width, config.ffn);
+    weights.layers.push_back(layer);
+  }
+  weights.final_norm = floats(layout.final_norm);
+  weights.head = linear(layout.head, Encoding::kF32, config.width, config.width);
+  weights.rope_full = {floats(layout.cos_full), floats(layout.sin_full)};
+  weights.rope_sliding = {floats(layout.cos_sliding), floats(layout.sin_sliding)};
+  return weights;
+}
+
+}  // namespace gemvec::model

@@ -1,0 +1,128 @@
+#include "model/quantize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/gemm_int8/gemm_int8.h"
+
+namespace gemvec::model {
+
+namespace {
+
+// The Hadamard matrix of size n times w, divided by n.
+void rotate(float* w, std::size_t n) {
+  for (std::size_t stride = 1; stride < n; stride *= 2) {
+    for (std::size_t i = 0; i < n; i += 2 * stride) {
+      for (std::size_t j = i; j < i + stride; ++j) {
+        const float a = w[j], b = w[j + stride];
+        w[j] = a + b;
+        w[j + stride] = a - b;
+      }
+    }
+  }
+  const float factor = 1.0F / static_cast<float>(n);  // a power of two: exact
+  for (std::size_t i = 0; i < n; ++i) w[i] *= factor;
+}
+
+// Halves of 0..15 that stand for (half - zero) * step.
+struct Step {
+  float error = 0;  // sum of squares
+  int sub = 1, zero = 8;
+};
+
+// Nearest integer by adding and taking away 1.5 * 2^23: unlike nearbyint(), the compiler does four at a time.
+// REQUIRES: |x| < 2^22.
+float nearest(float x) { return (x + 12582912.0F) - 12582912.0F; }
+
+float error_of(const float* w, float step, float zero) {
+  const float inverse = 1.0F / step;
+  float error = 0;
+  for (std::size_t i = 0; i < kernels::kStepGroup; ++i) {
+    const float half = std::min(std::max(nearest(w[i] * inverse + zero), 0.0F), 15.0F);
+    const float difference = w[i] - (half - zero) * step;
+    error += difference * difference;
+  }
+  return error;
+}
+
+// The best sub and zero for 32 numbers, given the group's scale.
+Step best_step(const float* w, float scale, float wanted) {
+  Step best;
+  best.error = std::numeric_limits<float>::infinity();
+  const int middle = static_cast<int>(nearest(wanted / scale));
+  for (int sub = std::max(1, middle - 2); sub <= std::min(15, middle + 1); ++sub) {
+    for (int zero = 7; zero <= 8; ++zero) {
+      const float error = error_of(w, scale * static_cast<float>(sub), static_cast<float>(zero));
+      if (error < best.error) best = {error, sub, zero};
+    }
+  }
+  return best;
+}
+
+float highest(const float* w, std::size_t n) {
+  float top = 0;
+  for (std::size_t i = 0; i < n; ++i) top = std::max(top, std::fabs(w[i]));
+  return top;
+}
+
+}  // namespace
+
+float quantize_group_int8(const float* w, std::size_t n, std::int8_t* codes) {
+  const float top = highest(w, n);
+  const float inverse = top < 1e-30F ? 0.0F : kernels::kMaxCode / top;
+  for (std::size_t i = 0; i < n; ++i) codes[i] = static_cast<std::int8_t>(nearest(w[i] * inverse));
+  return top / kernels::kMaxCode;
+}
+
+float quantize_group_int4(const float* w, std::size_t n, std::uint8_t* halves, std::uint8_t* steps) {
+  constexpr std::size_t kSub = kernels::kStepGroup;
+  const float top = highest(w, n);
+  if (top < 1e-30F) {
+    std::fill(halves, halves + n, std::uint8_t{8});
+    std::fill(steps, steps + n / kSub, std::uint8_t{1 + 16 * 8});
+    return 0;
+  }
+  // The widest group of 32 would have a step of top / 8 and the largest sub; a little less loses the end of the
+  // range and is finer everywhere else. All are tried.
+  float best_scale = 0, best_error = std::numeric_limits<float>::infinity();
+  std::vector<Step> best(n / kSub), tried(n / kSub);
+  for (const float shrink : {1.0F, 0.94F, 0.88F, 0.82F, 0.76F}) {
+    const float scale = top * shrink / 8 / 15;
+    float error = 0;
+    for (std::size_t i = 0; i < n / kSub; ++i) {
+      tried[i] = best_step(w + i * kSub, scale, highest(w + i * kSub, kSub) / 8);
+      error += tried[i].error;
+    }
+    if (error < best_error) best_error = error, best_scale = scale, best.swap(tried);
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    const Step& step = best[i / kSub];
+    const float zero = static_cast<float>(step.zero);
+    const float half = nearest(w[i] / (best_scale * static_cast<float>(step.sub)) + zero);
+    halves[i] = static_cast<std::uint8_t>(std::clamp(half, 0.0F, 15.0F));
+  }
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    steps[i] = static_cast<std::uint8_t>(best[i].sub + 16 * best[i].zero);
+  }
+  return best_scale;
+}
+
+void quantize_int8(float* w, std::size_t k, std::size_t group, std::int8_t* codes, float* scales) {
+  for (std::size_t first = 0; first < k; first += group) {
+    rotate(w + first, group);
+    scales[first / group] = quantize_group_int8(w + first, group, codes + first);
+  }
+}
+
+void quantize_int4(float* w, std::size_t k, std::size_t group, std::uint8_t* halves, std::uint8_t* steps,
+                   float* scales) {
+  for (std::size_t first = 0; first < k; first += group) {
+    rotate(w + first, group);
+    scales[first / group] =
+        quantize_group_int4(w + first, group, halves + first, steps + first / kernels::kStepGroup);
+  }
+}
+
+}  // namespace gemvec::model

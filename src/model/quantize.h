@@ -1,0 +1,25 @@
+// Weights to codes: one output column of a linear layer at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace gemvec::model {
+
+// The codes of one column, w[k], as kernels/gemm_int8/gemm_int8.h wants them: every group of w is multiplied by
+// the Hadamard matrix of its size and divided by the size, because the activations are multiplied by the matrix
+// too, and the matrix times itself is its size times one.
+//
+// Writes codes of -127..127 and a scale per group. w is overwritten.
+void quantize_int8(float* w, std::size_t k, std::size_t group, std::int8_t* codes, float* scales);
+
+// Writes halves of 0..15, a step byte for every 32 steps of k (sub + 16 * zero), and a scale per group.
+// w is overwritten.
+void quantize_int4(float* w, std::size_t k, std::size_t group, std::uint8_t* halves, std::uint8_t* steps,
+                   float* scales);
+
+// What both do without the rotation, for `n` numbers of one group (n a multiple of 32): returns the scale.
+float quantize_group_int8(const float* w, std::size_t n, std::int8_t* codes);
+float quantize_group_int4(const float* w, std::size_t n, std::uint8_t* halves, std::uint8_t* steps);
+
+}  // namespace gemvec::model
