@@ -62,7 +62,8 @@ Result<VerifyReport> verify(const Embedder& embedder) {
   report.ok = true;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     report.cases.push_back(compare(std::string(cases[i].name), vectors.vector(i),
-                                   fp32_weights ? cases[i].fp32 : cases[i].bf16, promised, cases[i].ids.size()));
+                                   fp32_weights ? cases[i].fp32 : cases[i].bf16, promised,
+                                   cases[i].ids.size()));
     report.ok = report.ok && report.cases.back().ok;
   }
 
@@ -86,7 +87,9 @@ double measure_peak_gflops(const Embedder& embedder) {
   const std::scoped_lock lock(impl.mutex);
   const auto& gemm = *impl.kernels->gemm;
   const bool int8 = impl.dtype == DType::kQ8 || impl.dtype == DType::kQ4;
-  const auto peak = int8 ? impl.kernels->gemm_int8->peak : impl.bf16_products() ? gemm.peak_bf16 : gemm.peak_f32;
+  const auto peak = int8                   ? impl.kernels->gemm_int8->peak
+                    : impl.bf16_products() ? gemm.peak_bf16
+                                           : gemm.peak_f32;
   // 2e6 rounds of 24 multiply-adds take 5 to 30 ms on current cores: long enough to time, short enough to
   // repeat.
   constexpr std::size_t kIterations = 2'000'000;

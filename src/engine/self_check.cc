@@ -24,8 +24,7 @@ WeightsCheck judge(const Embedder::Impl& impl, double max_abs_diff) {
 std::filesystem::path note_path(const Embedder::Impl& impl) {
   if (impl.block.file().empty()) return {};
   auto path = impl.block.file();
-  path +=
-      fmt::format(".{}-{}.check", cpu::name_of(impl.kernels->isa), impl.arithmetic());
+  path += fmt::format(".{}-{}.check", cpu::name_of(impl.kernels->isa), impl.arithmetic());
   return path;
 }
 

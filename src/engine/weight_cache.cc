@@ -116,8 +116,7 @@ Result<PackedBlock> PackedBlock::load(const ModelFolder& folder, model::WeightTy
   const auto through_cache = [&]() -> Status {
     GEMVEC_TRY(key, cache_key(folder, type));
     const auto dir = options.cache_dir / "packed";
-    const auto path =
-        dir / fmt::format("{}-{}.gvpack", key, name_of(type));
+    const auto path = dir / fmt::format("{}-{}.gvpack", key, name_of(type));
     const Status first = block.open(path, payload_bytes, pool);
     if (first.ok()) {
       block.from_cache_ = true;

@@ -2,8 +2,9 @@
 //
 //   int8: [width] codes, a scale (fp32), a check (32 bits)
 //   int4: [width / 2] halves, [width / 32] steps, a scale (fp32), a check (32 bits)
-// A row's element is code * scale, or (half - zero) * sub * scale, where a step is sub + 16 * zero. Half i of a row lies in byte i / 2, the even one in
-// the low half. The check is the lower half of XXH3-64 over the row's other bytes.
+// A row's element is code * scale, or (half - zero) * sub * scale, where a step is sub + 16 * zero. Half i of
+// a row lies in byte i / 2, the even one in the low half. The check is the lower half of XXH3-64 over the
+// row's other bytes.
 #pragma once
 
 #include <cstddef>

@@ -16,12 +16,12 @@ namespace {
 using kernels::kAttentionPanel;
 using kernels::kPanel;
 
-// Rows of one task of a row-wise step, where threads share a block: 8 rows x 768 floats are 24 KB, well inside a
-// level-1 cache.
+// Rows of one task of a row-wise step, where threads share a block: 8 rows x 768 floats are 24 KB, well
+// inside a level-1 cache.
 constexpr std::size_t kRowsPerTask = 8;
 
-// Queries of one task of attention, where threads share a block: 8 tokens x 3 heads are 24 rows, whole tiles of
-// every instruction set.
+// Queries of one task of attention, where threads share a block: 8 tokens x 3 heads are 24 rows, whole tiles
+// of every instruction set.
 constexpr std::size_t kQueriesPerTask = 8;
 
 std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
@@ -46,8 +46,8 @@ class Pass {
         query_stride_(std::max(config_.width, config_.query_width())),
         batch_(batch) {}
 
-  // Between two barriers a block goes from one layer's keys and values to the next one's: everything else that a
-  // row needs is its own.
+  // Between two barriers a block goes from one layer's keys and values to the next one's: everything else
+  // that a row needs is its own.
   Status run(const ForwardOutput& output) {
     for_blocks([&](const Block& block, Team team) {
       embed(block, team);
@@ -124,7 +124,8 @@ class Pass {
   }
 
   [[nodiscard]] Error damaged_embedding() const {
-    return {ErrorCode::kBadFormat, "Packed weights: the checksum of row " + std::to_string(damaged_row_.load()) +
+    return {ErrorCode::kBadFormat, "Packed weights: the checksum of row " +
+                                       std::to_string(damaged_row_.load()) +
                                        " of the embedding table differs; the file is damaged."};
   }
 
@@ -209,8 +210,8 @@ class Pass {
     linear(layer.output, block, team, branch, config_.width, queries(block, 0), query_stride_);
     for_rows(block, team, [&](std::size_t r) {
       float* x = residual(block, r);
-      kernels_.norm->add_norm(branch + r * config_.width, layer.post_attention_norm, config_.width, config_.eps,
-                              x);
+      kernels_.norm->add_norm(branch + r * config_.width, layer.post_attention_norm, config_.width,
+                              config_.eps, x);
       norm(x, layer.pre_ffn_norm, space, r, layer.gate_up, nullptr);
     });
   }
@@ -258,10 +259,12 @@ class Pass {
     BlockSpace& space = buffers(team);
     team.run(config_.ffn / kPanel, [&](std::size_t pair, unsigned thread) {
       float* products = space_.threads[thread].pair.data();
-      multiply(layer, block, space, space.hidden.data(), config_.width, 2 * pair, 2, products, 2 * kPanel, thread);
+      multiply(layer, block, space, space.hidden.data(), config_.width, 2 * pair, 2, products, 2 * kPanel,
+               thread);
       for (std::size_t r = 0; r < block.rows; ++r) {
         const float* gate = products + r * 2 * kPanel;
-        kernels_.geglu->geglu(gate, gate + kPanel, kPanel, space.wide.data() + r * config_.ffn + pair * kPanel);
+        kernels_.geglu->geglu(gate, gate + kPanel, kPanel,
+                              space.wide.data() + r * config_.ffn + pair * kPanel);
       }
     });
   }
@@ -275,16 +278,16 @@ class Pass {
   }
 
   // hidden = RMSNorm(x), and what the layers that read it multiply.
-  void norm(const float* x, const float* scale, BlockSpace& space, std::size_t row, const PackedLinear& reader,
-            const PackedLinear* other) {
+  void norm(const float* x, const float* scale, BlockSpace& space, std::size_t row,
+            const PackedLinear& reader, const PackedLinear* other) {
     float* h = space.hidden.data() + row * config_.width;
     kernels_.norm->norm(x, scale, config_.width, config_.eps, h);
     operand(h, config_.width, space, row, reader, other);
   }
 
   // A row as the layers that read it multiply it: as codes, in bf16, or as it is.
-  void operand(const float* x, std::size_t columns, BlockSpace& space, std::size_t row, const PackedLinear& reader,
-               const PackedLinear* other) {
+  void operand(const float* x, std::size_t columns, BlockSpace& space, std::size_t row,
+               const PackedLinear& reader, const PackedLinear* other) {
     const auto wants = [&](Encoding a, Encoding b) {
       return reader.encoding == a || reader.encoding == b ||
              (other != nullptr && (other->encoding == a || other->encoding == b));
@@ -310,15 +313,15 @@ class Pass {
     const std::size_t step = team.alone() ? panels : std::max<std::size_t>(1, panels / (4 * pool_.size()));
     team.run(ceil_div(panels, step), [&](std::size_t task, unsigned thread) {
       const std::size_t first = task * step;
-      multiply(layer, block, space, in, in_stride, first, std::min(step, panels - first), out + first * kPanel,
-               out_stride, thread);
+      multiply(layer, block, space, in, in_stride, first, std::min(step, panels - first),
+               out + first * kPanel, out_stride, thread);
     });
   }
 
   // Panels first .. first + panels - 1 of a layer, for all rows of a block.
   void multiply(const PackedLinear& layer, const Block& block, BlockSpace& space, const float* in,
-                std::size_t in_stride, std::size_t first, std::size_t panels, float* out, std::size_t out_stride,
-                unsigned thread) {
+                std::size_t in_stride, std::size_t first, std::size_t panels, float* out,
+                std::size_t out_stride, unsigned thread) {
     const std::byte* weights = layer.data + first * layer.panel_bytes();
     if (layer.encoding == Encoding::kInt8 || layer.encoding == Encoding::kInt4) {
       kernels::GemmInt8Args args;

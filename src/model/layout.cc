@@ -22,7 +22,8 @@ std::string_view name_of(WeightType type) {
 }
 
 Recipe Recipe::of(WeightType type) {
-  constexpr Encoding f32 = Encoding::kF32, bf16 = Encoding::kBf16, int8 = Encoding::kInt8, int4 = Encoding::kInt4;
+  constexpr Encoding f32 = Encoding::kF32, bf16 = Encoding::kBf16, int8 = Encoding::kInt8,
+                     int4 = Encoding::kInt4;
   switch (type) {
     case WeightType::kF32:
       return {f32, f32, f32, f32, f32, f32, false};

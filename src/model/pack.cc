@@ -16,8 +16,8 @@ namespace {
 
 using kernels::kPanel;
 
-// Several matrices with the same inputs seen as one: the rows of a fused linear layer. One after the other, or
-// kPanel rows of each in turn.
+// Several matrices with the same inputs seen as one: the rows of a fused linear layer. One after the other,
+// or kPanel rows of each in turn.
 struct RawRows {
   std::span<const RawTensor* const> parts;
   bool in_turn = false;
@@ -188,8 +188,8 @@ void pack_embedding(const RawTensor& raw, Encoding encoding, bool round, base::T
   });
 }
 
-void pack_layer(const Config& config, const RawLayer& from, const PackedLayout::Layer& to, const Recipe& recipe,
-                base::ThreadPool& pool, std::byte* block) {
+void pack_layer(const Config& config, const RawLayer& from, const PackedLayout::Layer& to,
+                const Recipe& recipe, base::ThreadPool& pool, std::byte* block) {
   const bool round = recipe.round_to_bf16;
   pack_norm(from.input_norm, round, 1.0F, block + to.input_norm);
   pack_norm(from.post_attention_norm, round, 1.0F, block + to.post_attention_norm);

@@ -84,8 +84,8 @@ float quantize_group_int4(const float* w, std::size_t n, std::uint8_t* halves, s
     std::fill(steps, steps + n / kSub, std::uint8_t{1 + 16 * 8});
     return 0;
   }
-  // The widest group of 32 would have a step of top / 8 and the largest sub; a little less loses the end of the
-  // range and is finer everywhere else. All are tried.
+  // The widest group of 32 would have a step of top / 8 and the largest sub; a little less loses the end of
+  // the range and is finer everywhere else. All are tried.
   float best_scale = 0, best_error = std::numeric_limits<float>::infinity();
   std::vector<Step> best(n / kSub), tried(n / kSub);
   for (const float shrink : {1.0F, 0.94F, 0.88F, 0.82F, 0.76F}) {

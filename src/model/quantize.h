@@ -6,9 +6,9 @@
 
 namespace gemvec::model {
 
-// The codes of one column, w[k], as kernels/gemm_int8/gemm_int8.h wants them: every group of w is multiplied by
-// the Hadamard matrix of its size and divided by the size, because the activations are multiplied by the matrix
-// too, and the matrix times itself is its size times one.
+// The codes of one column, w[k], as kernels/gemm_int8/gemm_int8.h wants them: every group of w is multiplied
+// by the Hadamard matrix of its size and divided by the size, because the activations are multiplied by the
+// matrix too, and the matrix times itself is its size times one.
 //
 // Writes codes of -127..127 and a scale per group. w is overwritten.
 void quantize_int8(float* w, std::size_t k, std::size_t group, std::int8_t* codes, float* scales);

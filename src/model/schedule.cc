@@ -8,8 +8,8 @@ namespace {
 
 using kernels::kAttentionPanel;
 
-// Rows of a block at least, if a batch is cut for all threads: 32 rows are five or six tiles, so that a panel's
-// unpacking and its way from memory are shared by some. Below, threads share one block's columns.
+// Rows of a block at least, if a batch is cut for all threads: 32 rows are five or six tiles, so that a
+// panel's unpacking and its way from memory are shared by some. Below, threads share one block's columns.
 constexpr std::size_t kMinBlockRows = 32;
 
 // Blocks for a batch of `tokens`: a multiple of the threads if there are enough rows for it.

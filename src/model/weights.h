@@ -50,7 +50,8 @@ struct PackedLinear {
   [[nodiscard]] std::size_t bytes() const { return panels() * panel_bytes(); }
 };
 
-// Elements along k that share a scale, and a Hadamard transform: the largest of 128, 64 and 32 that divides k.
+// Elements along k that share a scale, and a Hadamard transform: the largest of 128, 64 and 32 that divides
+// k.
 std::size_t group_of(std::size_t k);
 
 struct PackedLayer {
@@ -89,15 +90,15 @@ struct Weights {
 // Where everything lies in the packed block, in bytes from its start. Every part is 64-byte aligned.
 struct PackedLayout {
   struct Layer {
-    std::size_t input_norm, post_attention_norm, pre_ffn_norm, post_ffn_norm, q_norm, k_norm, query_key, value,
-        output, gate_up, down;
+    std::size_t input_norm, post_attention_norm, pre_ffn_norm, post_ffn_norm, q_norm, k_norm, query_key,
+        value, output, gate_up, down;
   };
   std::vector<Layer> layers;
   std::size_t final_norm = 0, head = 0;
   std::size_t cos_full = 0, sin_full = 0, cos_sliding = 0, sin_sliding = 0;
   std::size_t embedding = 0;
-  // The first verified_bytes are hashed when the block is opened. What follows, the embedding table, carries a
-  // check for each row, which is looked at when the row is read: most rows are never touched.
+  // The first verified_bytes are hashed when the block is opened. What follows, the embedding table, carries
+  // a check for each row, which is looked at when the row is read: most rows are never touched.
   std::size_t verified_bytes = 0;
   std::size_t bytes = 0;
 

@@ -11,12 +11,12 @@ namespace {
 
 // Elements of every buffer, in one place: what is reserved and what is announced cannot differ.
 struct Sizes {
-  std::size_t residual, queries, operands, pooled;      // of the batch
-  std::size_t hidden, wide, bf16, codes, groups;        // of a block
-  std::size_t pair, gemm, attention;                    // of a thread
+  std::size_t residual, queries, operands, pooled;  // of the batch
+  std::size_t hidden, wide, bf16, codes, groups;    // of a block
+  std::size_t pair, gemm, attention;                // of a thread
 
-  Sizes(const Config& config, const kernels::KernelTable& kernels, const kernels::AttentionKernel& attention_kernel,
-        std::size_t tokens, std::size_t operand_bytes)
+  Sizes(const Config& config, const kernels::KernelTable& kernels,
+        const kernels::AttentionKernel& attention_kernel, std::size_t tokens, std::size_t operand_bytes)
       : residual(tokens * config.width),
         queries(tokens * std::max(config.width, config.query_width())),
         operands(operand_bytes),

@@ -1,5 +1,5 @@
-// Memory for the activations of one micro-batch, and how the batch is cut up for the threads. Grows to the largest
-// batch seen and is then reused: nothing is allocated while texts flow.
+// Memory for the activations of one micro-batch, and how the batch is cut up for the threads. Grows to the
+// largest batch seen and is then reused: nothing is allocated while texts flow.
 #pragma once
 
 #include <cstddef>
@@ -30,8 +30,8 @@ struct TextSpan {
   std::size_t operand = 0;  // bytes from the beginning of Workspace::operands to its keys and values
 };
 
-// A piece of one text: positions first .. first + count - 1. first is a multiple of kernels::kAttentionPanel, and
-// so is count, unless the text ends there.
+// A piece of one text: positions first .. first + count - 1. first is a multiple of kernels::kAttentionPanel,
+// and so is count, unless the text ends there.
 struct Segment {
   std::size_t text = 0;
   std::size_t first = 0;
@@ -45,17 +45,17 @@ struct Block {
   std::size_t segment_begin = 0, segment_end = 0;
 };
 
-// Rows of a block at most, beside what a segment's panel of 32 may add. 128 rows of 768 codes and of 1152 gated
-// fp32 numbers are 0.1 or 0.2 and 0.6 MB: they stay in a level-2 cache of 1 MB, or nearly in one of 512 KB, while
-// panels of weights pass by, and unpacking a panel costs 1/128 of what is done with it.
+// Rows of a block at most, beside what a segment's panel of 32 may add. 128 rows of 768 codes and of 1152
+// gated fp32 numbers are 0.1 or 0.2 and 0.6 MB: they stay in a level-2 cache of 1 MB, or nearly in one of 512
+// KB, while panels of weights pass by, and unpacking a panel costs 1/128 of what is done with it.
 inline constexpr std::size_t kBlockRows = 128;
 inline constexpr std::size_t kMaxBlockRows = kBlockRows + kernels::kAttentionPanel;
 
 // Cuts a batch into blocks. Kept between batches, so that its vectors keep their memory.
 class Schedule {
  public:
-  // As many blocks as share evenly among `threads`, or few for small batches: then split() is true, and all threads
-  // work on one block at a time.
+  // As many blocks as share evenly among `threads`, or few for small batches: then split() is true, and all
+  // threads work on one block at a time.
   void plan(const Batch& batch, unsigned threads, const kernels::AttentionKernel& attention,
             std::size_t head_dim);
 
@@ -75,17 +75,17 @@ class Schedule {
 
 // What one thread, or all of them together, need for a block. Shapes are for kMaxBlockRows rows.
 struct BlockSpace {
-  base::AlignedBuffer<float> hidden;               // [rows, max(width, query_width)] norms, then branches
-  base::AlignedBuffer<float> wide;                 // [rows, max(qkv_width, ffn)] q | k | v; then gated
-  base::AlignedBuffer<std::uint16_t> bf16;         // [rows, max(width, query_width, ffn)] operand
-  base::AlignedBuffer<std::byte> codes;            // the same, as codes of int8 products
-  base::AlignedBuffer<kernels::RowGroup> groups;   // [rows, the same / 32]
+  base::AlignedBuffer<float> hidden;              // [rows, max(width, query_width)] norms, then branches
+  base::AlignedBuffer<float> wide;                // [rows, max(qkv_width, ffn)] q | k | v; then gated
+  base::AlignedBuffer<std::uint16_t> bf16;        // [rows, max(width, query_width, ffn)] operand
+  base::AlignedBuffer<std::byte> codes;           // the same, as codes of int8 products
+  base::AlignedBuffer<kernels::RowGroup> groups;  // [rows, the same / 32]
 };
 
 // What each thread needs of its own.
 struct ThreadSpace {
-  base::AlignedBuffer<float> pair;         // [rows, 64] 32 columns of gate and of up
-  base::AlignedBuffer<std::byte> gemm;     // an unpacked panel
+  base::AlignedBuffer<float> pair;      // [rows, 64] 32 columns of gate and of up
+  base::AlignedBuffer<std::byte> gemm;  // an unpacked panel
   base::AlignedBuffer<std::byte> attention;
 };
 
@@ -104,12 +104,13 @@ class Workspace {
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
   Schedule schedule;
-  base::AlignedBuffer<float> residual;       // [tokens, width] x
-  base::AlignedBuffer<float> queries;        // [tokens, max(width, query_width)]; attention's output; hidden states
-  base::AlignedBuffer<std::byte> operands[2];  // keys and values of the layer that is read, and of the next one
-  base::AlignedBuffer<float> pooled;         // [tokens, width]: one row a text, and a text has a token at least
-  std::vector<BlockSpace> blocks;            // [threads]
-  std::vector<ThreadSpace> threads;          // [threads]
+  base::AlignedBuffer<float> residual;  // [tokens, width] x
+  base::AlignedBuffer<float> queries;  // [tokens, max(width, query_width)]; attention's output; hidden states
+  base::AlignedBuffer<std::byte>
+      operands[2];                    // keys and values of the layer that is read, and of the next one
+  base::AlignedBuffer<float> pooled;  // [tokens, width]: one row a text, and a text has a token at least
+  std::vector<BlockSpace> blocks;     // [threads]
+  std::vector<ThreadSpace> threads;   // [threads]
 
  private:
   std::size_t tokens_ = 0, operand_bytes_ = 0;

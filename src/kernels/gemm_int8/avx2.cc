@@ -64,6 +64,19 @@ struct Dot {
     }
     return static_cast<const std::byte*>(scratch);
   }
+  static const std::byte* unpack6(const std::byte* low, const std::byte* high, std::size_t k, void* scratch) {
+    auto* to = static_cast<std::int16_t*>(scratch);
+    for (std::size_t p = 0; p < k; p += 16, low += 2 * kPanel * 4, high += kPanel * 4, to += 256) {
+      for (int half = 0; half < 2; ++half) {
+        unpack_int6(load256(low + half * 32), load256(low + half * 32 + kPanel * 4),
+                    load256(high + half * 32), [&](int quad, __m256i codes) {
+                      widen(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1),
+                            to + half * 16 + quad * 64);
+                    });
+      }
+    }
+    return static_cast<const std::byte*>(scratch);
+  }
   static const std::byte* unpack4(const std::byte* codes, const std::uint8_t* steps, std::size_t k,
                                   void* scratch) {
     auto* to = static_cast<std::int16_t*>(scratch);
@@ -93,6 +106,7 @@ namespace gemvec::kernels {
 const GemmInt8Kernels kGemmInt8Avx2 = {
     .code_bytes = sizeof(std::int16_t),
     .int8 = multiply_int8<PanelInt8>,
+    .int6 = multiply_int8<PanelInt6>,
     .int4 = multiply_int8<PanelInt4>,
     .peak = peak_int8,
 };

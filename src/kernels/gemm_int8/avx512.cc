@@ -53,6 +53,19 @@ struct Dot {
     }
     return static_cast<const std::byte*>(scratch);
   }
+  static const std::byte* unpack6(const std::byte* low, const std::byte* high, std::size_t k, void* scratch) {
+    auto* to = static_cast<std::int16_t*>(scratch);
+    for (std::size_t p = 0; p < k; p += 16, low += 2 * kPanel * 4, high += kPanel * 4, to += 512) {
+      for (int half = 0; half < 2; ++half) {
+        unpack_int6(_mm512_loadu_si512(low + half * 64), _mm512_loadu_si512(low + half * 64 + kPanel * 4),
+                    _mm512_loadu_si512(high + half * 64), [&](int quad, __m512i codes) {
+                      widen(_mm512_castsi512_si256(codes), _mm512_extracti64x4_epi64(codes, 1),
+                            to + half * 32 + quad * 128);
+                    });
+      }
+    }
+    return static_cast<const std::byte*>(scratch);
+  }
   static const std::byte* unpack4(const std::byte* codes, const std::uint8_t* steps, std::size_t k,
                                   void* scratch) {
     auto* to = static_cast<std::int16_t*>(scratch);
@@ -82,6 +95,7 @@ namespace gemvec::kernels {
 const GemmInt8Kernels kGemmInt8Avx512 = {
     .code_bytes = sizeof(std::int16_t),
     .int8 = multiply_int8<PanelInt8>,
+    .int6 = multiply_int8<PanelInt6>,
     .int4 = multiply_int8<PanelInt4>,
     .peak = peak_int8,
 };

@@ -32,6 +32,17 @@ struct Dot {
   }
 
   static const std::byte* unpack8(const std::byte* codes, std::size_t, void*) { return codes; }
+  static const std::byte* unpack6(const std::byte* low, const std::byte* high, std::size_t k, void* scratch) {
+    auto* to = static_cast<std::byte*>(scratch);
+    for (std::size_t p = 0; p < k; p += 16, low += 2 * kPanel * 4, high += kPanel * 4, to += 256) {
+      for (int half = 0; half < 2; ++half) {
+        unpack_int6(load256(low + half * 32), load256(low + half * 32 + kPanel * 4),
+                    load256(high + half * 32),
+                    [&](int quad, __m256i codes) { store256(to + half * 32 + quad * 64, codes); });
+      }
+    }
+    return static_cast<const std::byte*>(scratch);
+  }
   static const std::byte* unpack4(const std::byte* codes, const std::uint8_t* steps, std::size_t k,
                                   void* scratch) {
     auto* to = static_cast<std::byte*>(scratch);
@@ -59,6 +70,7 @@ namespace gemvec::kernels {
 const GemmInt8Kernels kGemmInt8AvxVnni = {
     .code_bytes = sizeof(std::int8_t),
     .int8 = multiply_int8<PanelInt8>,
+    .int6 = multiply_int8<PanelInt6>,
     .int4 = multiply_int8<PanelInt4>,
     .peak = peak_int8,
 };

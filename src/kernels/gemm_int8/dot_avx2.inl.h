@@ -20,17 +20,35 @@ struct Int4Columns {
     const __m256i step = _mm256_or_si256(wide, _mm256_slli_epi32(wide, 16));
     sub = _mm256_and_si256(step, _mm256_set1_epi16(15));
     const __m256i product = _mm256_mullo_epi16(_mm256_srli_epi16(step, 4), sub);
-    const __m256i low = _mm256_and_si256(_mm256_sub_epi16(_mm256_set1_epi16(128), product), _mm256_set1_epi16(255));
+    const __m256i low =
+        _mm256_and_si256(_mm256_sub_epi16(_mm256_set1_epi16(128), product), _mm256_set1_epi16(255));
     offset = _mm256_or_si256(low, _mm256_slli_epi16(low, 8));
   }
-  // half * sub + 128 - zero * sub = code + 128, modulo 256 in bytes: half * sub <= 225, and the even and the odd
-  // bytes of 16 bits are multiplied apart, so that nothing is carried.
+  // half * sub + 128 - zero * sub = code + 128, modulo 256 in bytes: half * sub <= 225, and the even and the
+  // odd bytes of 16 bits are multiplied apart, so that nothing is carried.
   [[nodiscard]] __m256i codes(__m256i halves) const {
     const __m256i even = _mm256_mullo_epi16(_mm256_and_si256(halves, _mm256_set1_epi16(0x000F)), sub);
     const __m256i odd = _mm256_mullo_epi16(_mm256_and_si256(halves, _mm256_set1_epi16(0x0F00)), sub);
     return _mm256_add_epi8(_mm256_or_si256(even, odd), offset);
   }
 };
+
+// 4 steps of k of 8 columns as int8 codes + 128: `low` has them in the low halves of its bytes, `high` in
+// bits 4 and 5; what stands in the other bits does not matter.
+inline __m256i join_int6(__m256i low, __m256i high) {
+  const __m256i bits = _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi8(0x0F)),
+                                       _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
+  return _mm256_add_epi8(bits, _mm256_set1_epi8(128 - kInt6Zero));
+}
+
+// emit(q, codes) for the four quads of steps in 16: low and high are the bytes of one register's columns.
+template <class Emit>
+inline void unpack_int6(__m256i low0, __m256i low1, __m256i high, Emit&& emit) {
+  emit(0, join_int6(low0, _mm256_slli_epi16(high, 4)));
+  emit(1, join_int6(_mm256_srli_epi16(low0, 4), _mm256_slli_epi16(high, 2)));
+  emit(2, join_int6(low1, high));
+  emit(3, join_int6(_mm256_srli_epi16(low1, 4), _mm256_srli_epi16(high, 2)));
+}
 
 }  // namespace
 }  // namespace gemvec::kernels

@@ -9,12 +9,16 @@
 //   VNNI
 //                                    instructions
 //         scales [k / group][kPanel] floats
+//         bias   [kPanel]            floats
+//   int6: low    [k / 8][kPanel][4]  bytes: the low half of byte i is step 8 j + i, the high half 8 j + 4 + i
+//         high   [k / 16][kPanel][4] bytes: bits 2 q and 2 q + 1 of byte i are step 16 j + 4 q + i
+//         scales, bias               as above. The code of int8 is high * 16 + low - 32
 //   int4: codes  [k / 8][kPanel][4]  bytes: the low half of byte i is step 8 j + i, the high half 8 j + 4 + i
 //         steps  [k / 32][kPanel]    bytes sub + 16 * zero: the code of int8 is (half - zero) * sub
-//         scales [k / group][kPanel] floats
-// int4 is a way to keep int8 codes: it is unpacked, a panel at a time, and multiplied like int8.
+//         scales, bias               as above
+// int6 and int4 are ways to keep int8 codes: they are unpacked, a panel at a time, and multiplied like int8.
 //
-// C[i, j] is the sum over groups in ascending order, in one fp32 accumulator, of
+// C[i, j] is the bias plus the sum over groups in ascending order, in one fp32 accumulator, of
 //   (scale of A * scale of B) * (sum of products of codes, exact in int32).
 // So a row of C depends on its row of A only, whatever rows or panels share a call, and instruction sets with
 // FMA give the same bits.
@@ -31,16 +35,26 @@ namespace gemvec::kernels {
 // Columns of int4 codes that share a step run over this many steps of k.
 inline constexpr std::size_t kStepGroup = 32;
 
+// Added to a byte's 6 bits.
+inline constexpr int kInt6Zero = 32;
+
 // Bytes of the parts of a panel, and of the whole; each a multiple of 64.
 constexpr std::size_t panel_codes_int8(std::size_t k) { return k * kPanel; }
+constexpr std::size_t panel_low_int6(std::size_t k) { return k * kPanel / 2; }
+constexpr std::size_t panel_codes_int6(std::size_t k) { return k * kPanel / 4 * 3; }
 constexpr std::size_t panel_codes_int4(std::size_t k) { return k * kPanel / 2; }
 constexpr std::size_t panel_steps(std::size_t k) { return (k / kStepGroup * kPanel + 63) / 64 * 64; }
 constexpr std::size_t panel_scales(std::size_t k, std::size_t group) { return k / group * kPanel * 4; }
+// The bias is the last part of every panel.
+inline constexpr std::size_t kPanelBias = kPanel * sizeof(float);
 constexpr std::size_t panel_bytes_int8(std::size_t k, std::size_t group) {
-  return panel_codes_int8(k) + panel_scales(k, group);
+  return panel_codes_int8(k) + panel_scales(k, group) + kPanelBias;
+}
+constexpr std::size_t panel_bytes_int6(std::size_t k, std::size_t group) {
+  return panel_codes_int6(k) + panel_scales(k, group) + kPanelBias;
 }
 constexpr std::size_t panel_bytes_int4(std::size_t k, std::size_t group) {
-  return panel_codes_int4(k) + panel_steps(k) + panel_scales(k, group);
+  return panel_codes_int4(k) + panel_steps(k) + panel_scales(k, group) + kPanelBias;
 }
 // What a call needs as scratch: an unpacked panel of 16-bit codes.
 constexpr std::size_t gemm_int8_scratch_bytes(std::size_t k) { return k * kPanel * 2; }
@@ -65,6 +79,7 @@ using GemmInt8Fn = void (*)(const GemmInt8Args& args);
 struct GemmInt8Kernels {
   std::size_t code_bytes = 0;  // of a code of A: 1 (VNNI) or 2 (products of 16-bit numbers)
   GemmInt8Fn int8 = nullptr;
+  GemmInt8Fn int6 = nullptr;
   GemmInt8Fn int4 = nullptr;
   // Runs `iterations` rounds of the inner loop's instructions on registers alone and returns the operations
   // done, 2 for a multiply-add. `sink` receives a value, so that nothing is optimised away.

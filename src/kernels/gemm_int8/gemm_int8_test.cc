@@ -16,14 +16,14 @@ namespace {
 using testing::Random;
 using testing::selected_kernels;
 
-enum class Kind { kInt8, kInt4 };
+enum class Kind { kInt8, kInt6, kInt4 };
 
 // Codes of A and B in the open, and packed as the contract says. Padding holds what would show in the result.
 struct Problem {
   std::size_t m, k, group, panels, lda, ldg, ldc;
   Kind kind;
   std::vector<int> a, b;  // [m, k], [k, n] codes
-  std::vector<float> a_scales, b_scales;
+  std::vector<float> a_scales, b_scales, bias;
   base::AlignedBuffer<std::byte> packed;
 
   Problem(Kind kind, std::size_t m, std::size_t k, std::size_t group, std::size_t panels,
@@ -49,12 +49,22 @@ struct Problem {
     b_scales.resize(k / group * columns());
     for (float& x : b_scales) x = 0.01F + static_cast<float>(random.uniform());
     b.resize(k * columns());
-    kind == Kind::kInt8 ? pack_int8(code) : pack_int4(random, extreme);
+    bias.resize(columns());
+    for (float& x : bias) x = random.gaussian();
+    std::memset(packed.data(), 0, panels * panel_bytes());
+    if (kind == Kind::kInt8) pack_int8(code);
+    if (kind == Kind::kInt6) pack_int6(code);
+    if (kind == Kind::kInt4) pack_int4(random, extreme);
+    for (std::size_t j = 0; j < columns(); ++j) {
+      std::memcpy(panel_of(j) + panel_bytes() - kPanelBias + j % kPanel * 4, &bias[j], 4);
+    }
   }
 
   [[nodiscard]] std::size_t columns() const { return panels * kPanel; }
   [[nodiscard]] std::size_t panel_bytes() const {
-    return kind == Kind::kInt8 ? panel_bytes_int8(k, group) : panel_bytes_int4(k, group);
+    return kind == Kind::kInt8   ? panel_bytes_int8(k, group)
+           : kind == Kind::kInt6 ? panel_bytes_int6(k, group)
+                                 : panel_bytes_int4(k, group);
   }
   std::byte* panel_of(std::size_t column) { return packed.data() + column / kPanel * panel_bytes(); }
   void pack_scales(std::size_t offset) {
@@ -75,6 +85,21 @@ struct Problem {
     }
     pack_scales(panel_codes_int8(k));
   }
+  template <class Code>
+  void pack_int6(Code&& code) {
+    for (std::size_t p = 0; p < k; ++p) {
+      for (std::size_t j = 0; j < columns(); ++j) {
+        b[p * columns() + j] = code(31);
+        const int bits = b[p * columns() + j] + kInt6Zero;
+        std::byte* panel = panel_of(j);
+        panel[(p / 8 * kPanel + j % kPanel) * 4 + p % 4] |=
+            static_cast<std::byte>((bits & 15) << (p % 8 < 4 ? 0 : 4));
+        panel[panel_low_int6(k) + (p / 16 * kPanel + j % kPanel) * 4 + p % 4] |=
+            static_cast<std::byte>(bits >> 4 << (p % 16 / 4 * 2));
+      }
+    }
+    pack_scales(panel_codes_int6(k));
+  }
   // Any sub with any zero whose codes are all within -127..127.
   static std::byte random_step(Random& random) {
     const int sub = 1 + static_cast<int>(random.uniform() * 15);
@@ -83,12 +108,12 @@ struct Problem {
     return static_cast<std::byte>(sub + 16 * zero);
   }
   void pack_int4(Random& random, bool extreme) {
-    std::memset(packed.data(), 0, panels * panel_bytes());
     for (std::size_t p = 0; p < k; ++p) {
       for (std::size_t j = 0; j < columns(); ++j) {
         std::byte& step = panel_of(j)[panel_codes_int4(k) + p / kStepGroup * kPanel + j % kPanel];
         if (p % kStepGroup == 0) step = extreme ? std::byte{15 + 16 * 8} : random_step(random);
-        const int half = extreme ? (random.uniform() < 0.9 ? 0 : 15) : static_cast<int>(random.uniform() * 16);
+        const int half =
+            extreme ? (random.uniform() < 0.9 ? 0 : 15) : static_cast<int>(random.uniform() * 16);
         b[p * columns() + j] = (half - (static_cast<int>(step) >> 4)) * (static_cast<int>(step) & 15);
         panel_of(j)[(p / 8 * kPanel + j % kPanel) * 4 + p % 4] |=
             static_cast<std::byte>(p % 8 < 4 ? half : half << 4);
@@ -131,13 +156,14 @@ struct Problem {
     args.group = group;
     args.panels = panels;
     args.scratch = scratch.data();
-    (kind == Kind::kInt8 ? kernels.gemm_int8->int8 : kernels.gemm_int8->int4)(args);
+    const GemmInt8Kernels& gemm = *kernels.gemm_int8;
+    (kind == Kind::kInt8 ? gemm.int8 : kind == Kind::kInt6 ? gemm.int6 : gemm.int4)(args);
     return c;
   }
 
   // The sum over groups in double precision, and the magnitude that its roundings are relative to.
   [[nodiscard]] std::pair<double, double> exact(std::size_t i, std::size_t j) const {
-    double sum = 0, magnitude = 0;
+    double sum = bias[j], magnitude = std::abs(sum);
     for (std::size_t g = 0; g < k / group; ++g) {
       long dot = 0;
       for (std::size_t p = g * group; p < (g + 1) * group; ++p) dot += a[i * k + p] * b[p * columns() + j];
@@ -202,9 +228,11 @@ TEST_P(GemmInt8, GivesARowTheSameBitsInAnyCompany) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, GemmInt8, ::testing::Values(Kind::kInt8, Kind::kInt4),
+INSTANTIATE_TEST_SUITE_P(Kinds, GemmInt8, ::testing::Values(Kind::kInt8, Kind::kInt6, Kind::kInt4),
                          [](const auto& info) -> std::string {
-                           return info.param == Kind::kInt8 ? "Int8" : "Int4";
+                           return info.param == Kind::kInt8   ? "Int8"
+                                  : info.param == Kind::kInt6 ? "Int6"
+                                                              : "Int4";
                          });
 
 }  // namespace

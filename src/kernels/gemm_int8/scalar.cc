@@ -21,6 +21,16 @@ void unpack8(const std::byte* codes, std::size_t k, std::int16_t* to) {
   }
 }
 
+void unpack6(const std::byte* low, const std::byte* high, std::size_t k, std::int16_t* to) {
+  for (std::size_t p = 0; p < k; ++p) {
+    for (std::size_t j = 0; j < kColumns; ++j) {
+      const int half = static_cast<int>(low[(p / 8 * kPanel + j) * 4 + p % 4]) >> (p % 8 < 4 ? 0 : 4) & 15;
+      const int top = static_cast<int>(high[(p / 16 * kPanel + j) * 4 + p % 4]) >> (p % 16 / 4 * 2) & 3;
+      to[(p / 2 * kColumns + j) * 2 + p % 2] = static_cast<std::int16_t>(top * 16 + half - kInt6Zero);
+    }
+  }
+}
+
 void unpack4(const std::byte* codes, const std::uint8_t* steps, std::size_t k, std::int16_t* to) {
   for (std::size_t p = 0; p < k; p += 8, codes += kPanel * 4) {
     for (std::size_t j = 0; j < kColumns; ++j) {
@@ -28,7 +38,8 @@ void unpack4(const std::byte* codes, const std::uint8_t* steps, std::size_t k, s
       for (std::size_t i = 0; i < 8; ++i) {
         const int byte = static_cast<int>(codes[j * 4 + i % 4]);
         const int half = i < 4 ? byte & 15 : byte >> 4;
-        to[((p + i) / 2 * kColumns + j) * 2 + i % 2] = static_cast<std::int16_t>((half - (step >> 4)) * (step & 15));
+        to[((p + i) / 2 * kColumns + j) * 2 + i % 2] =
+            static_cast<std::int16_t>((half - (step >> 4)) * (step & 15));
       }
     }
   }
@@ -39,6 +50,14 @@ struct PanelInt8 {
   static const float* unpack(const std::byte* panel, std::size_t column, std::size_t k, std::int16_t* to) {
     unpack8(panel + column * 4, k, to);
     return reinterpret_cast<const float*>(panel + panel_codes_int8(k)) + column;
+  }
+};
+
+struct PanelInt6 {
+  static std::size_t bytes(std::size_t k, std::size_t group) { return panel_bytes_int6(k, group); }
+  static const float* unpack(const std::byte* panel, std::size_t column, std::size_t k, std::int16_t* to) {
+    unpack6(panel + column * 4, panel + panel_low_int6(k) + column * 4, k, to);
+    return reinterpret_cast<const float*>(panel + panel_codes_int6(k)) + column;
   }
 };
 
@@ -53,8 +72,9 @@ struct PanelInt4 {
 
 // One row of A times kColumns columns. The codes here have no 128 to take back: RowGroup::bias is not used.
 void row_times_columns(const std::int16_t* a, const RowGroup* groups, const std::int16_t* b,
-                       const float* scales, const GemmInt8Args& args, float* c) {
-  float sums[kColumns] = {};
+                       const float* scales, const float* bias, const GemmInt8Args& args, float* c) {
+  float sums[kColumns];
+  for (std::size_t j = 0; j < kColumns; ++j) sums[j] = bias[j];
   for (std::size_t g = 0; g < args.k / args.group; ++g) {
     std::int32_t dots[kColumns] = {};
     for (std::size_t p = g * args.group; p < (g + 1) * args.group; p += 2) {
@@ -73,11 +93,13 @@ void multiply(const GemmInt8Args& args) {
   auto* unpacked = static_cast<std::int16_t*>(args.scratch);
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
     for (std::size_t column = 0; column < kPanel; column += kColumns) {
-      const float* scales =
-          Panel::unpack(args.b + panel * Panel::bytes(args.k, args.group), column, args.k, unpacked);
+      const std::size_t bytes = Panel::bytes(args.k, args.group);
+      const std::byte* from = args.b + panel * bytes;
+      const float* scales = Panel::unpack(from, column, args.k, unpacked);
+      const float* bias = reinterpret_cast<const float*>(from + bytes - kPanelBias) + column;
       for (std::size_t row = 0; row < args.m; ++row) {
         row_times_columns(static_cast<const std::int16_t*>(args.a) + row * args.lda,
-                          args.a_groups + row * args.ldg, unpacked, scales, args,
+                          args.a_groups + row * args.ldg, unpacked, scales, bias, args,
                           args.c + row * args.ldc + panel * kPanel + column);
       }
     }
@@ -104,6 +126,7 @@ double peak(std::size_t iterations, float* sink) {
 const GemmInt8Kernels kGemmInt8Scalar = {
     .code_bytes = sizeof(std::int16_t),
     .int8 = multiply<PanelInt8>,
+    .int6 = multiply<PanelInt6>,
     .int4 = multiply<PanelInt4>,
     .peak = peak,
 };

@@ -4,8 +4,8 @@
 //   dot(sums, a, b)                 sums += products
 //   to_float()                      Vec
 //   natural(v), lanes(v)            from the order of columns that unpacked panels have to C's, and back
-//   unpack8, unpack4                a panel's tile of columns as load() wants it: into scratch, which is
-//   returned,
+//   unpack8, unpack6, unpack4                a panel's tile of columns as load() wants it: into scratch,
+//   which is returned,
 //                                   or as it is; kStepBytes8 from one step to the next
 // Included by the files of the instruction sets that have registers to block for.
 #pragma once
@@ -28,6 +28,7 @@ struct TileB {
   const std::byte* codes;  // vectors of one step, `step_bytes` from one step to the next
   std::size_t step_bytes;
   const float* scales;  // [k / group], rows kPanel apart
+  const float* bias;
 };
 
 template <int R>
@@ -40,7 +41,8 @@ struct TileInt8 {
     const std::byte* codes = b.codes;
     Vec sums[R][kInt8TileRegs];
     for (int r = 0; r < R; ++r) {
-      for (auto& sum : sums[r]) sum = Vec::zero();
+      sums[r][0] = Dot::lanes(Vec::load(b.bias));
+      sums[r][1] = Dot::lanes(Vec::load(b.bias + Vec::kLanes));
     }
     for (std::size_t g = 0; g < k / group; ++g) {
       Dot acc[R][kInt8TileRegs];
@@ -87,21 +89,38 @@ void run_int8_rows(int rows, const Dot::Code* a, std::size_t lda, const RowGroup
   }
 }
 
+inline const float* floats_at(const std::byte* panel, std::size_t offset, std::size_t column) {
+  return reinterpret_cast<const float*>(panel + offset) + column;
+}
+
 struct PanelInt8 {
   static std::size_t bytes(std::size_t k, std::size_t group) { return panel_bytes_int8(k, group); }
-  static TileB tile(const std::byte* panel, std::size_t column, std::size_t k, void* scratch) {
-    const std::byte* codes = panel + column * 4;
-    const float* scale = reinterpret_cast<const float*>(panel + panel_codes_int8(k)) + column;
-    return {Dot::unpack8(codes, k, scratch), Dot::kStepBytes8, scale};
+  static TileB tile(const std::byte* panel, std::size_t column, std::size_t k, std::size_t group,
+                    void* scratch) {
+    return {Dot::unpack8(panel + column * 4, k, scratch), Dot::kStepBytes8,
+            floats_at(panel, panel_codes_int8(k), column),
+            floats_at(panel, bytes(k, group) - kPanelBias, column)};
+  }
+};
+
+struct PanelInt6 {
+  static std::size_t bytes(std::size_t k, std::size_t group) { return panel_bytes_int6(k, group); }
+  static TileB tile(const std::byte* panel, std::size_t column, std::size_t k, std::size_t group,
+                    void* scratch) {
+    return {Dot::unpack6(panel + column * 4, panel + panel_low_int6(k) + column * 4, k, scratch),
+            sizeof(Dot) * kInt8TileRegs, floats_at(panel, panel_codes_int6(k), column),
+            floats_at(panel, bytes(k, group) - kPanelBias, column)};
   }
 };
 
 struct PanelInt4 {
   static std::size_t bytes(std::size_t k, std::size_t group) { return panel_bytes_int4(k, group); }
-  static TileB tile(const std::byte* panel, std::size_t column, std::size_t k, void* scratch) {
+  static TileB tile(const std::byte* panel, std::size_t column, std::size_t k, std::size_t group,
+                    void* scratch) {
     const auto* steps = reinterpret_cast<const std::uint8_t*>(panel + panel_codes_int4(k)) + column;
-    const auto* scales = reinterpret_cast<const float*>(panel + panel_codes_int4(k) + panel_steps(k)) + column;
-    return {Dot::unpack4(panel + column * 4, steps, k, scratch), sizeof(Dot) * kInt8TileRegs, scales};
+    return {Dot::unpack4(panel + column * 4, steps, k, scratch), sizeof(Dot) * kInt8TileRegs,
+            floats_at(panel, panel_codes_int4(k) + panel_steps(k), column),
+            floats_at(panel, bytes(k, group) - kPanelBias, column)};
   }
 };
 
@@ -115,7 +134,7 @@ void multiply_int8(const GemmInt8Args& args) {
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
     const std::byte* from = args.b + panel * Panel::bytes(args.k, args.group);
     for (std::size_t column = 0; column < kPanel; column += kInt8TileColumns) {
-      const TileB b = Panel::tile(from, column, args.k, args.scratch);
+      const TileB b = Panel::tile(from, column, args.k, args.group, args.scratch);
       float* c = args.c + panel * kPanel + column;
       for (std::size_t tile = 0; tile < tiles; ++tile) {
         const std::size_t begin = tile * args.m / tiles;
