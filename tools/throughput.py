@@ -6,8 +6,9 @@ Compiles FILE (a kernel, src/kernels/gemm/avx512bf16.cc) to assembly as the rele
 loop with the most multiply-adds in the functions whose names match REGEX, and asks llvm-mca for its cycles. The limit
 is the same multiply-adds alone, on independent registers; the rest is the loop without them, their loads still done. The
 model knows ports and latencies; it knows no caches, no memory and no front end: a good figure says that nothing in the
-loop itself is in the way, no more. And LLVM may be wrong about a single instruction: it gives a 512-bit vdpbf16ps three
-cycles on znver4, where Zen 5 was measured to start two in each. Then the rest says what the loop could do.
+loop itself is in the way, no more. And LLVM may be wrong about a single instruction: it gives znver4 three cycles for a
+512-bit vdpbf16ps, while the processor of docs/benchmarks.md starts as many of these as of fp32's multiply-adds. Then the
+rest says what the loop could do.
 
 Needs the configured release preset and llvm-mca of LLVM 16 or later (Debian: llvm-19), the first to know znver4.
 """
@@ -29,9 +30,14 @@ LANES = {"zmm": 16, "ymm": 8, "xmm": 4}
 MCA_ROUNDS = 1000
 
 
+def mnemonic_of(instruction):
+    """The first word, with the prefix that asks for AVX-VNNI's encoding."""
+    return re.match(r"(\{vex\} )?\S+", instruction).group(0)
+
+
 def multiply_adds(instruction):
     """Multiply-adds that one instruction does; 0 for any other."""
-    mnemonic = instruction.split()[0]
+    mnemonic = mnemonic_of(instruction).split()[-1]
     for pattern, per_lane in MULTIPLY_ADDS:
         if re.fullmatch(pattern, mnemonic):
             registers = re.findall(r"%([xyz]mm)\d+", instruction)
@@ -115,7 +121,7 @@ def limit_block(block):
             kind = re.findall(r"%([xyz]mm)\d+", instruction)[-1]
             wide = 32 if kind == "zmm" or "{" in instruction else 16
             target = len(alone) % (wide - 2) + 2
-            alone.append(f"{instruction.split()[0]} %{kind}0, %{kind}1, %{kind}{target}")
+            alone.append(f"{mnemonic_of(instruction)} %{kind}0, %{kind}1, %{kind}{target}")
     return alone
 
 
