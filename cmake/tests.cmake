@@ -1,13 +1,14 @@
-# gemvec_add_test(NAME SOURCES a_test.cc ... [LIBS lib ...] [LABELS unit|golden|...] [PER_ISA] [TIMEOUT s])
+# gemvec_add_test(NAME SOURCES a_test.cc ... [LIBS lib ...] [LABELS unit|golden|...] [PER_ISA | ISAS isa ...]
+#                 [TIMEOUT s])
 #
 # One GoogleTest program, registered with ctest as one test (its output names the cases). It sees
 # src/, so that a unit test can stand beside the code it tests. PER_ISA registers it once for every
-# instruction set, forced with GEMVEC_ISA; one that the machine lacks is reported as skipped by ctest
-# (exit code 77).
+# instruction set, or for those that ISAS names, forced with GEMVEC_ISA; one that the machine lacks is reported as
+# skipped by ctest (exit code 77).
 # The target thread_tests builds the programs with the label "thread", which is all that the tsan preset runs.
 add_custom_target(thread_tests)
 function(gemvec_add_test name)
-  cmake_parse_arguments(ARG "PER_ISA" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "PER_ISA" "TIMEOUT" "SOURCES;LIBS;LABELS;ISAS" ${ARGN})
   if(NOT GEMVEC_BUILD_TESTS)
     return()
   endif()
@@ -33,7 +34,10 @@ function(gemvec_add_test name)
     add_dependencies(thread_tests ${name})
   endif()
   if(ARG_PER_ISA)
-    foreach(isa scalar avx2 avxvnni avx512 avx512vnni avx512bf16)
+    set(ARG_ISAS scalar avx2 avxvnni avx512 avx512vnni avx512bf16)
+  endif()
+  if(ARG_ISAS)
+    foreach(isa ${ARG_ISAS})
       add_test(NAME ${name}.${isa} COMMAND ${name})
       set_tests_properties(${name}.${isa} PROPERTIES ENVIRONMENT "GEMVEC_ISA=${isa}" SKIP_RETURN_CODE 77
                                                      TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"

@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "cpu/isa.h"
+#include "support/selected_isa.h"
 
 namespace {
 constexpr int kSkipped = 77;  // what ctest is told to take for "skipped": cmake/tests.cmake
@@ -11,7 +11,7 @@ constexpr int kSkipped = 77;  // what ctest is told to take for "skipped": cmake
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
-  const auto isa = gemvec::cpu::select_isa();
+  const auto isa = gemvec::testing::selected_isa();
   if (!isa.ok()) {
     std::fprintf(stderr, "%s\n", isa.error().message.c_str());
     return isa.error().code == gemvec::ErrorCode::kUnsupported ? kSkipped : 1;

@@ -57,6 +57,11 @@ class Summarise(unittest.TestCase):
         results = self.ctest(CTEST_FILE)
         self.assertEqual(summarise.add_up(results, [], EVERYTHING)[:3], (1, 7, 0))
 
+    def test_emulated_kernels_are_skipped_only_without_what_the_emulation_needs(self):
+        self.assertTrue(summarise.may_skip("kernels_test.avx512", summarise.AVX2))
+        self.assertFalse(summarise.may_skip("kernels_emulated_test.avx512", summarise.AVX2))
+        self.assertTrue(summarise.may_skip("kernels_emulated_test.avx512", set()))
+
     def test_a_failed_stage_counts_once(self):
         good = self.ctest('add_test(good "true")\n')
         self.assertEqual(summarise.add_up(good, ["asan"], set())[:3], (1, 1, 0))

@@ -80,6 +80,7 @@ class RoomRules(TidyTest):
             ("cli/a.cc", "gemvec/fetch.h"),
             ("cli/a.cc", "cli/options.h"),
             ("tests/golden/a_test.cc", "engine/load.h"),
+            ("bench/kernels/a.cc", "kernels/table.h"),
         ]:
             self.accepts(path, self.includes(f'#include "{header}"'))
 
@@ -102,6 +103,7 @@ class RoomRules(TidyTest):
         for path, header in [
             ("src/fetch/a.cc", "curl/curl.h"), ("cli/a.cc", "CLI/CLI.hpp"), ("src/engine/a.cc", "boost/json.hpp"),
             ("src/kernels/norm/avx2.cc", "immintrin.h"), ("src/engine/a_test.cc", "gtest/gtest.h"),
+            ("bench/kernels/a.cc", "benchmark/benchmark.h"),
         ]:  # fmt: skip
             self.accepts(path, self.includes(f"#include <{header}>"))
 
