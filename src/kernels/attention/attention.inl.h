@@ -269,7 +269,7 @@ class QueryTile {
     for_vectors(range, [&](std::size_t i, auto&& seen_lanes) {
       highest = Vec::max(highest, seen_lanes(Vec::load(scores + i), kLowest));
     });
-    raise(row, tile, Vec::max_lane(highest));
+    lift_top(row, tile, Vec::max_lane(highest));
 
     const Vec top = Vec::set(top_[row]);
     Vec sum = Vec::zero();
@@ -300,7 +300,7 @@ class QueryTile {
   // The highest score so far is at least `score`; what was summed under a lower one is scaled down. (A
   // product of bf16 takes a subnormal sum for 0. It makes no difference whether a masked key's does so first:
   // the key that has this score follows in this block, in any tile.)
-  void raise(std::size_t row, const RowTile& tile, float score) {
+  void lift_top(std::size_t row, const RowTile& tile, float score) {
     if (!(score > top_[row])) return;
     if (tile.started) {
       const Vec factor = exp(Vec::set(top_[row]) - Vec::set(score));
