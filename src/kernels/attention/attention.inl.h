@@ -79,8 +79,6 @@ struct OperandF32 {
     x.store(to);
     return x;
   }
-  // The mix of values so far, scaled. After this, adding a product with a zero changes no bit.
-  static Vec rescale(Vec mix, Vec factor) { return mix * factor; }
 };
 
 // Calls Operand::multiply<rows> for a row count known only at run time.
@@ -271,7 +269,7 @@ class QueryTile {
     for_vectors(range, [&](std::size_t i, auto&& seen_lanes) {
       highest = Vec::max(highest, seen_lanes(Vec::load(scores + i), kLowest));
     });
-    raise(row, tile, Vec::max_lane(highest));
+    lift_top(row, tile, Vec::max_lane(highest));
 
     const Vec top = Vec::set(top_[row]);
     Vec sum = Vec::zero();
@@ -299,14 +297,16 @@ class QueryTile {
     if (i < range.end) body(i, [&](Vec x, float other) { return keep(x, i, range, other); });
   }
 
-  // The highest score so far is at least `score`; what was summed under a lower one is scaled down.
-  void raise(std::size_t row, const RowTile& tile, float score) {
+  // The highest score so far is at least `score`; what was summed under a lower one is scaled down. (A
+  // product of bf16 takes a subnormal sum for 0. It makes no difference whether a masked key's does so first:
+  // the key that has this score follows in this block, in any tile.)
+  void lift_top(std::size_t row, const RowTile& tile, float score) {
     if (!(score > top_[row])) return;
     if (tile.started) {
       const Vec factor = exp(Vec::set(top_[row]) - Vec::set(score));
       float* mix = mix_ + row * stride_;
       for (std::size_t i = 0; i < args_.head_dim; i += Vec::kLanes) {
-        Operand::rescale(Vec::load(mix + i), factor).store(mix + i);
+        (Vec::load(mix + i) * factor).store(mix + i);
       }
       float lanes[Vec::kLanes];
       factor.store(lanes);

@@ -43,19 +43,10 @@ struct OperandBf16 {
   }
 
   static const std::uint16_t* in_place(const float*) { return nullptr; }
-  // Nearest, ties to even. (_mm512_cvtneps_pbh does the same for the finite numbers that come here.)
   static Vec put(Vec x, std::uint16_t* to) {
-    Vec::store_bf16(x, to);
-    const __m512i bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(to)));
-    return {_mm512_castsi512_ps(_mm512_slli_epi32(bits, 16))};
-  }
-
-  // The dot product takes subnormal numbers for 0, also in the sum that it adds to: a pair of zeros would
-  // change a sum that the multiplication has made subnormal. Added here once, it changes nothing when added
-  // again.
-  static Vec rescale(Vec mix, Vec factor) {
-    const __m512bh zero = as_bf16(_mm512_setzero_si512());
-    return {_mm512_dpbf16_ps((mix * factor).v, zero, zero)};
+    const __m256i bits = (__m256i)_mm512_cvtneps_pbh(x.v);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bits);
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
   }
 };
 

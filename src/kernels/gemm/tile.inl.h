@@ -11,11 +11,13 @@ namespace {
 // Columns that one tile covers; a panel is kPanel / kTileColumns tiles wide.
 constexpr std::size_t kTileColumns = Vec::kLanes * Vec::kTileRegs;
 
+// Loops over rows are unrolled by order: where the compiler would not, it keeps the sums in memory.
 template <int R>
 struct Accumulators {
   Vec acc[R][Vec::kTileRegs];
 
   Accumulators() {
+#pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
       for (int j = 0; j < Vec::kTileRegs; ++j) acc[r][j] = Vec::zero();
     }
@@ -24,6 +26,7 @@ struct Accumulators {
     for (int j = 0; j < Vec::kTileRegs; ++j) acc[r][j] = Vec::fma(a, b[j], acc[r][j]);
   }
   void load(const float* c, std::size_t ldc) {
+#pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
       for (int j = 0; j < Vec::kTileRegs; ++j) {
         acc[r][j] =
@@ -32,6 +35,7 @@ struct Accumulators {
     }
   }
   void store(float* c, std::size_t ldc) const {
+#pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
       for (int j = 0; j < Vec::kTileRegs; ++j) {
         acc[r][j].store(c + static_cast<std::size_t>(r) * ldc + static_cast<std::size_t>(j) * Vec::kLanes);

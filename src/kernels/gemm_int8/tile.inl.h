@@ -40,12 +40,15 @@ struct TileInt8 {
     Rows<Code, R> rows(a, lda);
     const std::byte* codes = b.codes;
     Vec sums[R][kInt8TileRegs];
+// Loops over rows are unrolled by order: where the compiler would not, it keeps the sums in memory.
+#pragma GCC unroll 6
     for (int r = 0; r < R; ++r) {
       sums[r][0] = Dot::lanes(Vec::load(b.bias));
       sums[r][1] = Dot::lanes(Vec::load(b.bias + Vec::kLanes));
     }
     for (std::size_t g = 0; g < k / group; ++g) {
       Dot acc[R][kInt8TileRegs];
+#pragma GCC unroll 6
       for (int r = 0; r < R; ++r) {
         for (auto& sum : acc[r]) sum = Dot::set(groups[static_cast<std::size_t>(r) * ldg + g].bias);
       }
@@ -66,12 +69,14 @@ struct TileInt8 {
       }
       const Vec s0 = Dot::lanes(Vec::load(b.scales + g * kPanel));
       const Vec s1 = Dot::lanes(Vec::load(b.scales + g * kPanel + Vec::kLanes));
+#pragma GCC unroll 6
       for (int r = 0; r < R; ++r) {
         const Vec scale = Vec::set(groups[static_cast<std::size_t>(r) * ldg + g].scale);
         sums[r][0] = Vec::fma(acc[r][0].to_float(), scale * s0, sums[r][0]);
         sums[r][1] = Vec::fma(acc[r][1].to_float(), scale * s1, sums[r][1]);
       }
     }
+#pragma GCC unroll 6
     for (int r = 0; r < R; ++r) {
       float* to = c + static_cast<std::size_t>(r) * ldc;
       Dot::natural(sums[r][0], sums[r][1], to);
