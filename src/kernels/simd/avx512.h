@@ -61,8 +61,8 @@ struct Vec {
       return _mm512_castsi512_ps(_mm512_mask_xor_epi32(bits, lanes, bits, sign));
     };
     __m512 v = a.v;
-    v = _mm512_add_ps(_mm512_permute_ps(v, 0xB1), negate(v, 0xAAAA));
-    v = _mm512_add_ps(_mm512_permute_ps(v, 0x4E), negate(v, 0xCCCC));
+    v = _mm512_add_ps(_mm512_shuffle_ps(v, v, 0xB1), negate(v, 0xAAAA));
+    v = _mm512_add_ps(_mm512_shuffle_ps(v, v, 0x4E), negate(v, 0xCCCC));
     v = _mm512_add_ps(_mm512_shuffle_f32x4(v, v, 0xB1), negate(v, 0xF0F0));
     v = _mm512_add_ps(_mm512_shuffle_f32x4(v, v, 0x4E), negate(v, 0xFF00));
     return {v};
