@@ -29,6 +29,7 @@ struct Embedder::Impl {
   model::Weights weights;  // views into folder and block
   const kernels::KernelTable* kernels = nullptr;
   std::unique_ptr<Tokenizer> tokenizer;
+  std::vector<std::string> tokenizer_notes;
   PromptSet prompts;
   WeightsCheck check = WeightsCheck::kNotRun;
   double check_max_abs_diff = 0;
