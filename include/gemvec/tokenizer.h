@@ -13,6 +13,10 @@
 
 namespace gemvec {
 
+namespace tokenizer {
+struct Internals;
+}
+
 // What to do with a text of more than `max_tokens` tokens.
 enum class Truncate {
   kRight,  // keep the beginning (what sentence-transformers does)
@@ -83,8 +87,10 @@ class Tokenizer {
   [[nodiscard]] std::int32_t eos_id() const;
   [[nodiscard]] std::int32_t pad_id() const;
 
+  struct Impl;  // opaque
+
  private:
-  struct Impl;
+  friend struct tokenizer::Internals;
   explicit Tokenizer(std::unique_ptr<const Impl> impl);
   std::unique_ptr<const Impl> impl_;
 };

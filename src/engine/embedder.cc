@@ -14,6 +14,7 @@
 #include "base/try.h"
 #include "engine/embedder_impl.h"
 #include "engine/self_check.h"
+#include "engine/tokenizer_cache.h"
 
 namespace gemvec {
 
@@ -83,15 +84,6 @@ Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& 
   impl->pool =
       std::make_unique<base::ThreadPool>(options.threads == 0 ? base::usable_cores() : options.threads);
 
-  // The tokenizer's file takes as long to read as the weights take to pack: side by side.
-  auto tokenizer = std::async(
-      std::launch::async, [path = options.model / "tokenizer.json"] { return Tokenizer::from_file(path); });
-  GEMVEC_TRY(folder, engine::open_model_folder(options.model));
-  impl->folder = std::move(folder);
-  GEMVEC_TRY(prompts, PromptSet::from_model(options.model));
-  impl->prompts = std::move(prompts);
-
-  const model::WeightType type = type_of(options.dtype);
   engine::WeightCacheOptions cache;
   if (options.use_cache)
     cache.cache_dir = options.cache_dir.empty() ? default_cache_dir() : options.cache_dir;
@@ -100,13 +92,28 @@ Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& 
       options.progress({.stage = "packing weights", .done = done, .total = total});
     };
   }
-  GEMVEC_TRY(block, engine::PackedBlock::load(impl->folder, type, *impl->pool, cache));
+
+  // The first time, tokenizer.json takes as long to read as the weights take to pack: side by side.
+  auto tokenizer =
+      std::async(std::launch::async, [path = options.model / "tokenizer.json", dir = cache.cache_dir] {
+        return engine::load_tokenizer(path, dir);
+      });
+  GEMVEC_TRY(folder, engine::open_model_folder(options.model));
+  impl->folder = std::move(folder);
+  GEMVEC_TRY(prompts, PromptSet::from_model(options.model));
+  impl->prompts = std::move(prompts);
+
+  const model::WeightType type = type_of(options.dtype);
+  GEMVEC_TRY(block, engine::PackedBlock::load(impl->folder, type, *impl->kernels, *impl->pool, cache));
   impl->block = std::move(block);
-  impl->weights =
-      model::view_weights(impl->folder.config, type, impl->folder.weights.embedding, impl->block.bytes());
+  GEMVEC_TRY(rope, model::RopeTables::create(impl->folder.config, *impl->pool));
+  impl->rope = std::move(rope);
+  impl->weights = model::view_weights(impl->folder.config, type, impl->folder.weights.embedding, impl->rope,
+                                      impl->block.bytes());
 
   GEMVEC_TRY(loaded_tokenizer, tokenizer.get());
-  impl->tokenizer = std::make_unique<Tokenizer>(std::move(loaded_tokenizer));
+  impl->tokenizer = std::make_unique<Tokenizer>(std::move(loaded_tokenizer.tokenizer));
+  impl->tokenizer_notes = std::move(loaded_tokenizer.notes);
   if (impl->tokenizer->vocab_size() > impl->folder.config.vocab) {
     return Error{ErrorCode::kBadFormat,
                  fmt::format("{}: has {} tokens, but config.json's vocab_size is {}.",
@@ -371,6 +378,7 @@ ModelInfo Embedder::info() const {
   info.check_max_abs_diff = impl_->check_max_abs_diff;
   info.notes = impl_->folder.notes;
   info.notes.insert(info.notes.end(), impl_->block.notes().begin(), impl_->block.notes().end());
+  info.notes.insert(info.notes.end(), impl_->tokenizer_notes.begin(), impl_->tokenizer_notes.end());
   return info;
 }
 

@@ -29,9 +29,11 @@ struct Embedder::Impl {
   Compute compute = Compute::kNative;
   engine::ModelFolder folder;
   engine::PackedBlock block;
-  model::Weights weights;  // views into folder and block
+  model::RopeTables rope;
+  model::Weights weights;  // views into folder, block and rope
   const kernels::KernelTable* kernels = nullptr;
   std::unique_ptr<Tokenizer> tokenizer;
+  std::vector<std::string> tokenizer_notes;
   PromptSet prompts;
   WeightsCheck check = WeightsCheck::kNotRun;
   double check_max_abs_diff = 0;

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "base/aligned.h"
-#include "base/mapped_file.h"
 #include "base/thread_pool.h"
+#include "engine/cache_file.h"
 #include "engine/model_folder.h"
+#include "kernels/table.h"
 #include "model/weights.h"
 
 namespace gemvec::engine {
@@ -25,23 +25,17 @@ struct WeightCacheOptions {
 class PackedBlock {
  public:
   // Errors: kIo (out of memory). A cache that cannot be read or written is a note, not an error.
-  static Result<PackedBlock> load(const ModelFolder& folder, model::WeightType type, base::ThreadPool& pool,
+  static Result<PackedBlock> load(const ModelFolder& folder, model::WeightType type,
+                                  const kernels::KernelTable& kernels, base::ThreadPool& pool,
                                   const WeightCacheOptions& options);
 
-  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
-  [[nodiscard]] const std::filesystem::path& file() const { return path_; }  // empty: private memory
-  [[nodiscard]] bool from_cache() const { return from_cache_; }
-  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return file_.bytes(); }
+  [[nodiscard]] const std::filesystem::path& file() const { return file_.file(); }  // empty: private memory
+  [[nodiscard]] bool from_cache() const { return file_.from_cache(); }
+  [[nodiscard]] const std::vector<std::string>& notes() const { return file_.notes(); }
 
  private:
-  Status open(const std::filesystem::path& path, std::uint64_t payload_bytes, base::ThreadPool& pool);
-
-  base::MappedFile mapped_;
-  base::AlignedBuffer<std::byte> memory_;
-  std::span<const std::byte> bytes_;
-  std::filesystem::path path_;
-  bool from_cache_ = false;
-  std::vector<std::string> notes_;
+  CacheFile file_;
 };
 
 }  // namespace gemvec::engine

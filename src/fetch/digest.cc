@@ -1,7 +1,6 @@
 #include "fetch/digest.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,25 +10,36 @@
 
 #include "base/file.h"
 #include "base/try.h"
+#include "fetch/library.h"
 #include "fetch/storage.h"
 #include "gemvec/fetch.h"
 
 namespace gemvec::fetch {
 
-void Sha256::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
+void Sha256::Free::operator()(evp_md_ctx_st* context) const {
+  if (const auto api = Crypto::load(); api.ok()) (*api)->context_free(context);
+}
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  good_ = context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
+Sha256::Sha256() {
+  const auto api = Crypto::load();
+  if (!api.ok()) {
+    missing_ = api.error();
+    return;
+  }
+  api_ = *api;
+  context_.reset(api_->context_new());
+  good_ = context_ != nullptr && api_->init(context_.get(), api_->sha256(), nullptr) == 1;
 }
 
 void Sha256::update(std::span<const std::byte> bytes) {
-  good_ = good_ && EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1;
+  good_ = good_ && api_->update(context_.get(), bytes.data(), bytes.size()) == 1;
 }
 
 Result<std::string> Sha256::finish() {
+  if (missing_) return *missing_;
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
-  good_ = good_ && EVP_DigestFinal_ex(context_.get(), digest.data(), &size) == 1;
+  good_ = good_ && api_->finish(context_.get(), digest.data(), &size) == 1;
   if (!good_) return Error{ErrorCode::kInternal, "OpenSSL cannot compute SHA-256 on this machine."};
   static constexpr char kHex[] = "0123456789abcdef";
   std::string hex;

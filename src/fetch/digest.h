@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -15,11 +16,14 @@ struct evp_md_ctx_st;
 
 namespace gemvec::fetch {
 
+struct Crypto;
+
 class Sha256 {
  public:
   Sha256();
   void update(std::span<const std::byte> bytes);
-  // Lower-case hex. Ends the computation: call it once. Errors: kInternal (OpenSSL refuses SHA-256).
+  // Lower-case hex. Ends the computation: call it once. Errors: kInternal (OpenSSL refuses SHA-256),
+  // kUnsupported (there is no OpenSSL on this machine).
   Result<std::string> finish();
 
  private:
@@ -27,7 +31,9 @@ class Sha256 {
     void operator()(evp_md_ctx_st* context) const;
   };
   std::unique_ptr<evp_md_ctx_st, Free> context_;
-  bool good_ = true;
+  const Crypto* api_ = nullptr;
+  std::optional<Error> missing_;  // OpenSSL is not on this machine
+  bool good_ = false;
 };
 
 // The hash of a regular file. `advance` is told the bytes read so far and may end the work with an

@@ -1,6 +1,5 @@
 #include "fetch/http.h"
 
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,12 +9,12 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
-#include <mutex>
 #include <optional>
 #include <string_view>
 
 #include "base/file.h"
 #include "base/try.h"
+#include "fetch/library.h"
 #include "fetch/storage.h"
 
 namespace gemvec::fetch {
@@ -24,27 +23,21 @@ namespace {
 
 constexpr long kOk = 200, kPartial = 206, kRangeNotSatisfiable = 416;
 
-// curl_global_init is not thread-safe in the curl of Debian 12.
-void init_curl() {
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-}
-
 // scheme://host:port, or empty if the URL has none.
-std::string origin_of(const std::string& url) {
-  CURLU* parsed = curl_url();
+std::string origin_of(const Curl& api, const std::string& url) {
+  CURLU* parsed = api.url();
   std::string origin;
-  if (parsed != nullptr && curl_url_set(parsed, CURLUPART_URL, url.c_str(), 0) == CURLUE_OK) {
+  if (parsed != nullptr && api.url_set(parsed, CURLUPART_URL, url.c_str(), 0) == CURLUE_OK) {
     for (const CURLUPart part : {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT}) {
       char* text = nullptr;
-      if (curl_url_get(parsed, part, &text, CURLU_DEFAULT_PORT) == CURLUE_OK) {
+      if (api.url_get(parsed, part, &text, CURLU_DEFAULT_PORT) == CURLUE_OK) {
         origin += text;
         origin += '\n';
-        curl_free(text);
+        api.free(text);
       }
     }
   }
-  curl_url_cleanup(parsed);
+  api.url_cleanup(parsed);
   return origin;
 }
 
@@ -84,6 +77,7 @@ std::optional<std::uint64_t> range_start(std::string_view line) {
 struct HttpClient::Transfer {
   const Download* download = nullptr;
   const Monitor* monitor = nullptr;
+  const Curl* api = nullptr;
   CURL* curl = nullptr;
   std::optional<OpenFile> file;
   std::uint64_t offset = 0;  // bytes in the part file
@@ -130,7 +124,7 @@ struct HttpClient::Transfer {
     }
     if (!continues) GEMVEC_CHECK_OK(start_over());
     curl_off_t length = -1;
-    curl_easy_getinfo(curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    api->easy_getinfo(curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     if (length >= 0 && offset + static_cast<std::uint64_t>(length) != download->bytes)
       return other_size(offset + static_cast<std::uint64_t>(length));
     return {};
@@ -139,7 +133,7 @@ struct HttpClient::Transfer {
   Status take(std::span<const std::byte> bytes) {
     if (!body_begun) {
       body_begun = true;
-      curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+      api->easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
       if (status == kOk || status == kPartial) GEMVEC_CHECK_OK(begin_body());
     }
     if (status != kOk && status != kPartial) return {};  // an error page: the status says enough
@@ -164,14 +158,18 @@ struct HttpClient::Transfer {
 };
 
 HttpClient::HttpClient(const Patience& patience, const Monitor& monitor)
-    : patience_(patience), monitor_(monitor) {
-  init_curl();
-  curl_ = curl_easy_init();
+    : patience_(patience), monitor_(monitor) {}
+
+HttpClient::~HttpClient() {
+  if (curl_ != nullptr) api_->easy_cleanup(curl_);
 }
 
-HttpClient::~HttpClient() { curl_easy_cleanup(curl_); }
-
 Status HttpClient::get(const Download& download) {
+  if (api_ == nullptr) {
+    GEMVEC_TRY(api, Curl::load());
+    api_ = api;
+    curl_ = api_->easy_init();
+  }
   if (curl_ == nullptr) return Error{ErrorCode::kInternal, "libcurl cannot be started."};
   GEMVEC_CHECK_OK(make_folder(download.part.parent_path()));
   if (size_of(download.part) > download.bytes) remove_quietly(download.part);
@@ -203,18 +201,19 @@ Status HttpClient::attempt(const Download& download, Transfer& transfer) {
   if (end < 0) return base::os_error("find the end of", download.part, errno);
   transfer.download = &download;
   transfer.monitor = &monitor_;
+  transfer.api = api_;
   transfer.curl = curl_;
   transfer.offset = static_cast<std::uint64_t>(end);
   transfer.file = std::move(file);
 
-  const std::string home = origin_of(download.url);
+  const std::string home = origin_of(*api_, download.url);
   constexpr int kMaxRedirects = 10;  // the hub needs two
   std::string url = download.url;
   for (int i = 0; i <= kMaxRedirects; ++i) {
-    GEMVEC_CHECK_OK(request(download, url, origin_of(url) == home, transfer));
+    GEMVEC_CHECK_OK(request(download, url, origin_of(*api_, url) == home, transfer));
     if (!is_redirect(transfer.status)) break;
     char* next = nullptr;
-    curl_easy_getinfo(curl_, CURLINFO_REDIRECT_URL, &next);
+    api_->easy_getinfo(curl_, CURLINFO_REDIRECT_URL, &next);
     if (next == nullptr) break;
     if (url.starts_with("https:") && !std::string_view(next).starts_with("https:"))
       return Error{ErrorCode::kNetwork, url + ": refused to follow a redirect to an unencrypted address."};
@@ -241,49 +240,49 @@ Status HttpClient::attempt(const Download& download, Transfer& transfer) {
 Status HttpClient::request(const Download& download, const std::string& url, bool with_token,
                            Transfer& transfer) {
   CURL* curl = curl_;
-  curl_easy_reset(curl);  // keeps the connections
+  api_->easy_reset(curl);  // keeps the connections
   std::array<char, CURL_ERROR_SIZE> words{};
-  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "gemvec");
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, words.data());
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, patience_.connect_s);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1000L);  // bytes/s
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, patience_.stall_s);
-  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
-  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &transfer);
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
-  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &Transfer::on_progress);
-  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &transfer);
+  api_->easy_setopt(curl, CURLOPT_URL, url.c_str());
+  api_->easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  api_->easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+  api_->easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  api_->easy_setopt(curl, CURLOPT_USERAGENT, "gemvec");
+  api_->easy_setopt(curl, CURLOPT_ERRORBUFFER, words.data());
+  api_->easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, patience_.connect_s);
+  api_->easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1000L);  // bytes/s
+  api_->easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, patience_.stall_s);
+  api_->easy_setopt(curl, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+  api_->easy_setopt(curl, CURLOPT_HEADERDATA, &transfer);
+  api_->easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+  api_->easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
+  api_->easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  api_->easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &Transfer::on_progress);
+  api_->easy_setopt(curl, CURLOPT_XFERINFODATA, &transfer);
   // As OpenSSL's own programs do; companies with a certificate authority of their own rely on it.
   if (const char* bundle = std::getenv("SSL_CERT_FILE"); bundle != nullptr && *bundle != '\0')
-    curl_easy_setopt(curl, CURLOPT_CAINFO, bundle);
+    api_->easy_setopt(curl, CURLOPT_CAINFO, bundle);
   const std::string range = std::to_string(transfer.offset) + "-";
-  if (transfer.offset > 0) curl_easy_setopt(curl, CURLOPT_RANGE, range.c_str());
+  if (transfer.offset > 0) api_->easy_setopt(curl, CURLOPT_RANGE, range.c_str());
   if (with_token && !download.token.empty()) {
-    curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-    curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, download.token.c_str());
+    api_->easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+    api_->easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, download.token.c_str());
   }
 
   transfer.body_begun = false;
   transfer.status = 0;
-  transfer.code = curl_easy_perform(curl);
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &transfer.status);
+  transfer.code = api_->easy_perform(curl);
+  api_->easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &transfer.status);
   curl_off_t wait_s = 0;
-  curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait_s);
+  api_->easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait_s);
   transfer.wait_s = static_cast<long>(std::min<curl_off_t>(wait_s, 3600));
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, nullptr);
+  api_->easy_setopt(curl, CURLOPT_ERRORBUFFER, nullptr);
   if (transfer.status != 0) answered_ = true;
   if (transfer.error) return *transfer.error;
   if (transfer.code == CURLE_OK) return {};
   transfer.worth_retrying = !is_hopeless(transfer.code);
   if (!answered_ && transfer.code == CURLE_COULDNT_RESOLVE_HOST)
     transfer.worth_retrying = false;  // no name service: this machine is offline
-  const std::string reason = words[0] != '\0' ? words.data() : curl_easy_strerror(transfer.code);
+  const std::string reason = words[0] != '\0' ? words.data() : api_->easy_strerror(transfer.code);
   return Error{ErrorCode::kNetwork, url + ": " + reason + "."};
 }
 

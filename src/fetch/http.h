@@ -13,6 +13,8 @@
 
 namespace gemvec::fetch {
 
+struct Curl;
+
 struct Download {
   std::string url;
   std::string token;           // sent to this URL's origin only, never after a redirect elsewhere
@@ -43,8 +45,9 @@ class HttpClient {
 
   const Patience& patience_;
   const Monitor& monitor_;
-  void* curl_ = nullptr;   // CURL*
-  bool answered_ = false;  // a server has answered since this object was made
+  const Curl* api_ = nullptr;  // loaded by the first get()
+  void* curl_ = nullptr;       // CURL*
+  bool answered_ = false;      // a server has answered since this object was made
 };
 
 }  // namespace gemvec::fetch

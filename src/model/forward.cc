@@ -43,23 +43,27 @@ class Pass {
         space_(*context.workspace),
         schedule_(context.workspace->schedule),
         bf16_products_(context.bf16_products),
+        observer_(context.observer),
         query_stride_(std::max(config_.width, config_.query_width())),
         batch_(batch) {}
 
   // Between two barriers a block goes from one layer's keys and values to the next one's: everything else
   // that a row needs is its own.
   Status run(const ForwardOutput& output) {
+    if (observer_ != nullptr) observer_->begin_layer(0);
     for_blocks([&](const Block& block, Team team) {
       embed(block, team);
       enter_layer(0, block, team);
     });
     if (damaged_row_.load() != kNone) return damaged_embedding();
     for (std::size_t i = 0; i < config_.layers; ++i) {
+      if (observer_ != nullptr && i + 1 < config_.layers) observer_->begin_layer(i + 1);
       for_blocks([&](const Block& block, Team team) {
         attend(i, block, team);
         feed_forward(i, block, team);
         i + 1 < config_.layers ? enter_layer(i + 1, block, team) : leave(block, team);
       });
+      if (observer_ != nullptr) observer_->end_layer(i);
     }
     if (output.tokens != nullptr) {
       for (std::size_t row = 0; row < batch_.tokens(); ++row) {
@@ -288,17 +292,14 @@ class Pass {
   // A row as the layers that read it multiply it: as codes, in bf16, or as it is.
   void operand(const float* x, std::size_t columns, BlockSpace& space, std::size_t row,
                const PackedLinear& reader, const PackedLinear* other) {
-    const auto wants = [&](Encoding a, Encoding b) {
-      return reader.encoding == a || reader.encoding == b ||
-             (other != nullptr && (other->encoding == a || other->encoding == b));
-    };
-    if (wants(Encoding::kInt8, Encoding::kInt4)) {
+    if (has_codes(reader.encoding) || (other != nullptr && has_codes(other->encoding))) {
       const std::size_t group = group_of(columns);
       kernels_.quantize->row(x, columns, group,
                              space.codes.data() + row * columns * kernels_.gemm_int8->code_bytes,
                              space.groups.data() + row * (columns / group));
     }
-    if (bf16_products_ && wants(Encoding::kBf16, Encoding::kBf16)) {
+    const bool bf16 = reader.encoding == Encoding::kBf16 || (other != nullptr && other->encoding == Encoding::kBf16);
+    if (bf16_products_ && bf16) {
       kernels_.convert->to_bf16(x, columns, space.bf16.data() + row * columns);
     }
   }
@@ -323,7 +324,7 @@ class Pass {
                 std::size_t in_stride, std::size_t first, std::size_t panels, float* out,
                 std::size_t out_stride, unsigned thread) {
     const std::byte* weights = layer.data + first * layer.panel_bytes();
-    if (layer.encoding == Encoding::kInt8 || layer.encoding == Encoding::kInt4) {
+    if (has_codes(layer.encoding)) {
       kernels::GemmInt8Args args;
       args.a = space.codes.data();
       args.lda = layer.inputs;
@@ -337,7 +338,7 @@ class Pass {
       args.k = layer.inputs;
       args.panels = panels;
       args.scratch = space_.threads[thread].gemm.data();
-      return (layer.encoding == Encoding::kInt8 ? kernels_.gemm_int8->int8 : kernels_.gemm_int8->int4)(args);
+      return int8_kernel(*kernels_.gemm_int8, layer.encoding)(args);
     }
     const bool f32 = layer.encoding == Encoding::kF32;
     kernels::GemmArgs args;
@@ -351,6 +352,9 @@ class Pass {
     args.k = layer.inputs;
     args.panels = panels;
     (f32 ? kernels_.gemm->f32 : bf16_products_ ? kernels_.gemm->bf16 : kernels_.gemm->bf16_wide)(args);
+    if (observer_ != nullptr) {
+      observer_->products(layer, first, panels, block.rows, in, in_stride, out, out_stride, thread);
+    }
   }
 
   // pooled = mean over all tokens of a text, BOS, EOS and prompt included.
@@ -393,6 +397,7 @@ class Pass {
   Workspace& space_;
   const Schedule& schedule_;
   const bool bf16_products_;
+  ProductObserver* const observer_;
   const std::size_t query_stride_;  // floats from one row of `queries` to the next
   const Batch& batch_;
   std::atomic<std::int64_t> damaged_row_{kNone};  // of the embedding table

@@ -9,6 +9,19 @@
 
 namespace gemvec::model {
 
+// Sees the products of the linear layers as they are computed: for calibration.
+class ProductObserver {
+ public:
+  virtual ~ProductObserver() = default;
+  // Before a layer's first product, and after its last one. From the calling thread.
+  virtual void begin_layer(std::size_t layer) = 0;
+  virtual void end_layer(std::size_t layer) = 0;
+  // out = in * (panels first .. first + panels - 1 of `layer`), [rows, panels * 32]. From any thread of the pool.
+  virtual void products(const PackedLinear& layer, std::size_t first, std::size_t panels, std::size_t rows,
+                        const float* in, std::size_t in_stride, const float* out, std::size_t out_stride,
+                        unsigned thread) = 0;
+};
+
 struct ForwardContext {
   const Weights* weights = nullptr;
   const kernels::KernelTable* kernels = nullptr;
@@ -17,6 +30,7 @@ struct ForwardContext {
   // bf16 x bf16 products in the linear layers that have bf16 weights, and in attention.
   // REQUIRES: kernels->gemm->bf16 and kernels->attention->bf16.
   bool bf16_products = false;
+  ProductObserver* observer = nullptr;  // REQUIRES: fp32 arithmetic in all linear layers
 };
 
 // What the caller wants; either may be null.

@@ -22,17 +22,17 @@ std::string_view name_of(WeightType type) {
 }
 
 Recipe Recipe::of(WeightType type) {
-  constexpr Encoding f32 = Encoding::kF32, bf16 = Encoding::kBf16, int8 = Encoding::kInt8,
+  constexpr Encoding f32 = Encoding::kF32, bf16 = Encoding::kBf16, int8 = Encoding::kInt8, int6 = Encoding::kInt6,
                      int4 = Encoding::kInt4;
   switch (type) {
     case WeightType::kF32:
-      return {f32, f32, f32, f32, f32, f32, false};
+      return {f32, f32, f32, f32, f32, f32, f32, false, false};
     case WeightType::kBf16:
-      return {bf16, bf16, bf16, bf16, bf16, f32, true};
+      return {bf16, bf16, bf16, bf16, bf16, bf16, f32, true, false};
     case WeightType::kQ8:
-      return {int8, bf16, int8, int8, int8, f32, true};
+      return {int8, bf16, int8, int8, bf16, int8, f32, true, true};
     case WeightType::kQ4:
-      return {int4, int8, int8, int4, int8, int4, true};
+      return {int6, int8, int6, int6, int8, int8, int4, true, true};
   }
   return {};
 }
@@ -49,6 +49,8 @@ std::size_t PackedLinear::panel_bytes() const {
       return inputs * kPanel * sizeof(std::uint16_t);
     case Encoding::kInt8:
       return kernels::panel_bytes_int8(inputs, group_of(inputs));
+    case Encoding::kInt6:
+      return kernels::panel_bytes_int6(inputs, group_of(inputs));
     case Encoding::kInt4:
       return kernels::panel_bytes_int4(inputs, group_of(inputs));
   }
@@ -79,16 +81,11 @@ PackedLayout PackedLayout::of(const Config& config, WeightType type) {
     layer.value = linear(recipe.value, config.head_dim, config.width);
     layer.output = linear(recipe.output, config.width, config.query_width());
     layer.gate_up = linear(recipe.gate_up, 2 * config.ffn, config.width);
-    layer.down = linear(recipe.down, config.width, config.ffn);
+    layer.down = linear(recipe.down(i, config.layers), config.width, config.ffn);
     layout.layers.push_back(layer);
   }
   layout.final_norm = vector(config.width);
   layout.head = linear(Encoding::kF32, config.width, config.width);
-  const std::size_t rope = config.max_tokens * config.head_dim / 2;
-  layout.cos_full = vector(rope);
-  layout.sin_full = vector(rope);
-  layout.cos_sliding = vector(rope);
-  layout.sin_sliding = vector(rope);
   layout.verified_bytes = layout.bytes;
   layout.embedding = layout.bytes;
   if (recipe.embedding != Encoding::kF32) {
@@ -97,7 +94,7 @@ PackedLayout PackedLayout::of(const Config& config, WeightType type) {
   return layout;
 }
 
-Weights view_weights(const Config& config, WeightType type, const RawTensor& embedding,
+Weights view_weights(const Config& config, WeightType type, const RawTensor& embedding, const RopeTables& rope,
                      std::span<const std::byte> block) {
   const PackedLayout layout = PackedLayout::of(config, type);
   const Recipe recipe = Recipe::of(type);
@@ -125,13 +122,13 @@ Weights view_weights(const Config& config, WeightType type, const RawTensor& emb
     layer.value = linear(from.value, recipe.value, config.head_dim, config.width);
     layer.output = linear(from.output, recipe.output, config.width, config.query_width());
     layer.gate_up = linear(from.gate_up, recipe.gate_up, 2 * config.ffn, config.width);
-    layer.down = linear(from.down, recipe.down, config.width, config.ffn);
+    layer.down = linear(from.down, recipe.down(weights.layers.size(), config.layers), config.width, config.ffn);
     weights.layers.push_back(layer);
   }
   weights.final_norm = floats(layout.final_norm);
   weights.head = linear(layout.head, Encoding::kF32, config.width, config.width);
-  weights.rope_full = {floats(layout.cos_full), floats(layout.sin_full)};
-  weights.rope_sliding = {floats(layout.cos_sliding), floats(layout.sin_sliding)};
+  weights.rope_full = rope.full;
+  weights.rope_sliding = rope.sliding;
   return weights;
 }
 

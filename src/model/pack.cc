@@ -4,9 +4,12 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/try.h"
 #include "kernels/gemm_int8/gemm_int8.h"
+#include "model/calibrate.h"
 #include "model/embedding.h"
 #include "model/numbers.h"
+#include "model/pack.h"
 #include "model/quantize.h"
 #include "model/weights.h"
 
@@ -72,6 +75,23 @@ void place_int8(Column& from, std::size_t k, std::size_t column, std::byte* pane
   place_scales(from, k / group, column, panel + kernels::panel_codes_int8(k));
 }
 
+void place_int6(Column& from, std::size_t k, std::size_t column, std::byte* panel) {
+  const std::size_t group = group_of(k);
+  quantize_int6(from.numbers.data(), k, group, from.codes.data(), from.scales.data());
+  std::byte* high = panel + kernels::panel_low_int6(k);
+  for (std::size_t p = 0; p < k; p += 16) {
+    for (std::size_t i = 0; i < 4; ++i) {
+      const std::uint8_t* code = from.codes.data() + p + i;
+      panel[(p / 8 * kPanel + column) * 4 + i] = static_cast<std::byte>((code[0] & 15) | (code[4] & 15) << 4);
+      panel[((p / 8 + 1) * kPanel + column) * 4 + i] =
+          static_cast<std::byte>((code[8] & 15) | (code[12] & 15) << 4);
+      high[(p / 16 * kPanel + column) * 4 + i] = static_cast<std::byte>(
+          code[0] >> 4 | code[4] >> 4 << 2 | code[8] >> 4 << 4 | code[12] >> 4 << 6);
+    }
+  }
+  place_scales(from, k / group, column, panel + kernels::panel_codes_int6(k));
+}
+
 void place_int4(Column& from, std::size_t k, std::size_t column, std::byte* panel) {
   const std::size_t group = group_of(k);
   quantize_int4(from.numbers.data(), k, group, from.codes.data(), from.steps.data(), from.scales.data());
@@ -94,6 +114,9 @@ void pack_linear(const RawRows& source, const PackedLinear& layer, bool round, b
   pool.run(layer.panels(), [&](std::size_t index, unsigned thread) {
     Column& column = columns[thread];
     std::byte* panel = out + index * layer.panel_bytes();
+    if (has_codes(layer.encoding)) {
+      std::memset(panel + layer.panel_bytes() - kernels::kPanelBias, 0, kernels::kPanelBias);
+    }
     for (std::size_t j = 0; j < kPanel; ++j) {
       source.read(index * kPanel + j, round, column.numbers.data());
       switch (layer.encoding) {
@@ -105,6 +128,9 @@ void pack_linear(const RawRows& source, const PackedLinear& layer, bool round, b
           break;
         case Encoding::kInt8:
           place_int8(column, layer.inputs, j, panel);
+          break;
+        case Encoding::kInt6:
+          place_int6(column, layer.inputs, j, panel);
           break;
         case Encoding::kInt4:
           place_int4(column, layer.inputs, j, panel);
@@ -155,22 +181,6 @@ void pack_head(const RawWeights& raw, bool round, base::ThreadPool& pool, std::b
   pack_linear(RawRows{parts}, {nullptr, Encoding::kF32, width, width}, false, pool, out);
 }
 
-void fill_rope(const Config& config, double theta, base::ThreadPool& pool, std::byte* cos_out,
-               std::byte* sin_out) {
-  const std::size_t half = config.head_dim / 2;
-  pool.run(config.max_tokens, [&](std::size_t position, unsigned) {
-    float* cosines = reinterpret_cast<float*>(cos_out) + position * half;
-    float* sines = reinterpret_cast<float*>(sin_out) + position * half;
-    for (std::size_t i = 0; i < half; ++i) {
-      const double inverse =
-          std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim));
-      const double angle = static_cast<double>(position) * inverse;
-      cosines[i] = static_cast<float>(std::cos(angle));
-      sines[i] = static_cast<float>(std::sin(angle));
-    }
-  });
-}
-
 // Rows of the embedding table that one task packs: some milliseconds' worth.
 constexpr std::size_t kEmbeddingRows = 1024;
 
@@ -188,8 +198,11 @@ void pack_embedding(const RawTensor& raw, Encoding encoding, bool round, base::T
   });
 }
 
+}  // namespace
+
 void pack_layer(const Config& config, const RawLayer& from, const PackedLayout::Layer& to,
-                const Recipe& recipe, base::ThreadPool& pool, std::byte* block) {
+                const Recipe& recipe,
+                std::size_t layer, base::ThreadPool& pool, std::byte* block) {
   const bool round = recipe.round_to_bf16;
   pack_norm(from.input_norm, round, 1.0F, block + to.input_norm);
   pack_norm(from.post_attention_norm, round, 1.0F, block + to.post_attention_norm);
@@ -211,10 +224,8 @@ void pack_layer(const Config& config, const RawLayer& from, const PackedLayout::
   linear({value}, recipe.value, to.value);
   linear({output}, recipe.output, to.output);
   linear({gate_up, true}, recipe.gate_up, to.gate_up);
-  linear({down}, recipe.down, to.down);
+  linear({down}, recipe.down(layer, config.layers), to.down);
 }
-
-}  // namespace
 
 void read_row(const RawTensor& tensor, std::size_t row, bool round_to_bf16, float* out) {
   const std::size_t size = tensor.type == RawType::kF32 ? 4 : 2;
@@ -237,28 +248,37 @@ void read_row(const RawTensor& tensor, std::size_t row, bool round_to_bf16, floa
   }
 }
 
-void pack_weights(const Config& config, const RawWeights& raw, WeightType type, base::ThreadPool& pool,
-                  std::span<std::byte> block,
-                  const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+Status pack_weights(const Config& config, const RawWeights& raw, WeightType type,
+                    const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
+                    const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   const PackedLayout layout = PackedLayout::of(config, type);
   assert(block.size() >= layout.bytes);
   const Recipe recipe = Recipe::of(type);
   const bool round = recipe.round_to_bf16;
   const auto at = [&](std::size_t offset) { return block.data() + offset; };
+  // Calibration takes about as long as packing: half of the way.
+  const std::uint64_t total = recipe.calibrated ? 2 * layout.bytes : layout.bytes;
+  const auto report = [&](std::uint64_t done) {
+    if (progress) progress(done, total);
+  };
   for (std::size_t i = 0; i < config.layers; ++i) {
-    if (progress) progress(layout.layers[i].input_norm, layout.bytes);
-    pack_layer(config, raw.layers[i], layout.layers[i], recipe, pool, block.data());
+    report(layout.layers[i].input_norm);
+    pack_layer(config, raw.layers[i], layout.layers[i], recipe, i, pool, block.data());
   }
-  if (progress) progress(layout.final_norm, layout.bytes);
+  report(layout.final_norm);
   pack_norm(raw.final_norm, round, 1.0F, at(layout.final_norm));
   pack_head(raw, round, pool, at(layout.head));
-  fill_rope(config, config.rope_theta_full, pool, at(layout.cos_full), at(layout.sin_full));
-  fill_rope(config, config.rope_theta_sliding, pool, at(layout.cos_sliding), at(layout.sin_sliding));
-  if (progress) progress(layout.embedding, layout.bytes);
+  report(layout.embedding);
   if (recipe.embedding != Encoding::kF32) {
     pack_embedding(raw.embedding, recipe.embedding, round, pool, at(layout.embedding));
   }
-  if (progress) progress(layout.bytes, layout.bytes);
+  if (recipe.calibrated) {
+    GEMVEC_CHECK_OK(calibrate(config, raw, type, kernels, pool, block, [&](std::size_t layer) {
+      report(layout.bytes + layout.bytes * layer / config.layers);
+    }));
+  }
+  report(total);
+  return {};
 }
 
 }  // namespace gemvec::model

@@ -109,10 +109,44 @@ float quantize_group_int4(const float* w, std::size_t n, std::uint8_t* halves, s
   return best_scale;
 }
 
+float quantize_group_int6(const float* w, std::size_t n, std::uint8_t* codes) {
+  constexpr float kTop = 31;
+  const float top = highest(w, n);
+  if (top < 1e-30F) {
+    std::fill(codes, codes + n, static_cast<std::uint8_t>(kernels::kInt6Zero));
+    return 0;
+  }
+  // A scale below top / 31 cuts the largest and is finer for all others. The one with the least error is taken.
+  float best = top / kTop, best_error = std::numeric_limits<float>::infinity();
+  for (const float target : {31.0F, 33.0F, 35.0F, 37.0F, 39.0F}) {
+    const float scale = top / target, inverse = target / top;
+    float error = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const float code = std::min(std::max(nearest(w[i] * inverse), -kTop), kTop);
+      const float difference = w[i] - code * scale;
+      error += difference * difference;
+    }
+    if (error < best_error) best_error = error, best = scale;
+  }
+  const float inverse = 1.0F / best;
+  for (std::size_t i = 0; i < n; ++i) {
+    const float code = std::min(std::max(nearest(w[i] * inverse), -kTop), kTop);
+    codes[i] = static_cast<std::uint8_t>(static_cast<int>(code) + kernels::kInt6Zero);
+  }
+  return best;
+}
+
 void quantize_int8(float* w, std::size_t k, std::size_t group, std::int8_t* codes, float* scales) {
   for (std::size_t first = 0; first < k; first += group) {
     rotate(w + first, group);
     scales[first / group] = quantize_group_int8(w + first, group, codes + first);
+  }
+}
+
+void quantize_int6(float* w, std::size_t k, std::size_t group, std::uint8_t* codes, float* scales) {
+  for (std::size_t first = 0; first < k; first += group) {
+    rotate(w + first, group);
+    scales[first / group] = quantize_group_int6(w + first, group, codes + first);
   }
 }
 

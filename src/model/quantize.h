@@ -13,6 +13,9 @@ namespace gemvec::model {
 // Writes codes of -127..127 and a scale per group. w is overwritten.
 void quantize_int8(float* w, std::size_t k, std::size_t group, std::int8_t* codes, float* scales);
 
+// Writes codes of -31..31, 32 added, and a scale per group. w is overwritten.
+void quantize_int6(float* w, std::size_t k, std::size_t group, std::uint8_t* codes, float* scales);
+
 // Writes halves of 0..15, a step byte for every 32 steps of k (sub + 16 * zero), and a scale per group.
 // w is overwritten.
 void quantize_int4(float* w, std::size_t k, std::size_t group, std::uint8_t* halves, std::uint8_t* steps,
@@ -20,6 +23,7 @@ void quantize_int4(float* w, std::size_t k, std::size_t group, std::uint8_t* hal
 
 // What both do without the rotation, for `n` numbers of one group (n a multiple of 32): returns the scale.
 float quantize_group_int8(const float* w, std::size_t n, std::int8_t* codes);
+float quantize_group_int6(const float* w, std::size_t n, std::uint8_t* codes);
 float quantize_group_int4(const float* w, std::size_t n, std::uint8_t* halves, std::uint8_t* steps);
 
 }  // namespace gemvec::model

@@ -10,8 +10,11 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "gemvec/result.h"
+#include "kernels/table.h"
 #include "model/config.h"
 #include "model/raw_weights.h"
+#include "model/rope_tables.h"
 
 namespace gemvec::model {
 
@@ -20,8 +23,14 @@ enum class Encoding {
   kF32,
   kBf16,  // pairs of bf16: kernels/gemm/gemm.h
   kInt8,  // codes and scales: kernels/gemm_int8/gemm_int8.h
+  kInt6,
   kInt4,
 };
+
+// Is it multiplied as int8 codes?
+constexpr bool has_codes(Encoding encoding) {
+  return encoding == Encoding::kInt8 || encoding == Encoding::kInt6 || encoding == Encoding::kInt4;
+}
 
 // A set of packed weights.
 enum class WeightType { kF32, kBf16, kQ8, kQ4 };
@@ -30,12 +39,17 @@ std::string_view name_of(WeightType type);  // "fp32", "bf16", "q8", "q4"
 
 // Which encoding each matrix has. docs/quantization.md says why.
 struct Recipe {
-  Encoding query_key, value, output, gate_up, down;
+  Encoding query_key, value, output, gate_up;
+  Encoding early_down, late_down;  // of the first half of the layers, and of the second
   // kF32: the table is read from the source, row by row, and is not in the block.
   Encoding embedding;
   bool round_to_bf16;  // the source is rounded to bf16 first: the weights of the ONNX release
+  bool calibrated;     // codes get a bias: model/calibrate.h
 
   static Recipe of(WeightType type);
+  [[nodiscard]] Encoding down(std::size_t layer, std::size_t layers) const {
+    return layer < layers / 2 ? early_down : late_down;
+  }
 };
 
 // A linear layer's matrix, packed into panels of 32 outputs.
@@ -70,12 +84,6 @@ struct PackedLayer {
   PackedLinear down;                           // ffn -> width
 };
 
-// cos and sin of position * theta^(-2i / head_dim), i < head_dim / 2.
-struct RopeTable {
-  const float* cos = nullptr;  // [max_tokens, head_dim / 2]
-  const float* sin = nullptr;  // [max_tokens, head_dim / 2]
-};
-
 struct Weights {
   Config config;
   WeightType type = WeightType::kF32;
@@ -95,7 +103,6 @@ struct PackedLayout {
   };
   std::vector<Layer> layers;
   std::size_t final_norm = 0, head = 0;
-  std::size_t cos_full = 0, sin_full = 0, cos_sliding = 0, sin_sliding = 0;
   std::size_t embedding = 0;
   // The first verified_bytes are hashed when the block is opened. What follows, the embedding table, carries
   // a check for each row, which is looked at when the row is read: most rows are never touched.
@@ -105,14 +112,20 @@ struct PackedLayout {
   static PackedLayout of(const Config& config, WeightType type);
 };
 
+// The product of the instruction set for codes of this encoding. REQUIRES: has_codes(encoding).
+inline kernels::GemmInt8Fn int8_kernel(const kernels::GemmInt8Kernels& kernels, Encoding encoding) {
+  return encoding == Encoding::kInt8 ? kernels.int8 : encoding == Encoding::kInt6 ? kernels.int6 : kernels.int4;
+}
+
 // Fills `block` (layout.bytes, 64-byte aligned). progress(done, total) in bytes may be empty; it is called
 // from the calling thread.
-void pack_weights(const Config& config, const RawWeights& raw, WeightType type, base::ThreadPool& pool,
-                  std::span<std::byte> block,
-                  const std::function<void(std::uint64_t, std::uint64_t)>& progress);
+// Errors: kIo (out of memory).
+Status pack_weights(const Config& config, const RawWeights& raw, WeightType type,
+                    const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
+                    const std::function<void(std::uint64_t, std::uint64_t)>& progress);
 
-// Views into a packed block, which must outlive them. `embedding` stays where it is.
-Weights view_weights(const Config& config, WeightType type, const RawTensor& embedding,
+// Views into a packed block and the tables, which must outlive them. `embedding` stays where it is.
+Weights view_weights(const Config& config, WeightType type, const RawTensor& embedding, const RopeTables& rope,
                      std::span<const std::byte> block);
 
 // Row `row` of a raw matrix as fp32: out[cols]. round_to_bf16 rounds each value to nearest even first.

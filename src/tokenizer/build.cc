@@ -23,7 +23,7 @@ namespace {
 // piece -> id while the tables are built: open addressing, at most half full.
 class PieceIndex {
  public:
-  PieceIndex(const Tables& tables, std::size_t pieces)
+  PieceIndex(const OwnedTables& tables, std::size_t pieces)
       : tables_(tables), slots_(std::bit_ceil(pieces * 2), Slot{}) {}
 
   // False if the piece is there already.
@@ -76,7 +76,7 @@ class PieceIndex {
     return at;
   }
 
-  const Tables& tables_;
+  const OwnedTables& tables_;
   std::vector<Slot> slots_;
 };
 
@@ -96,11 +96,15 @@ bool is_control(const AddedEntry& entry, std::string_view content) {
   return entry.special || content == "<mask>" || content == "[multimodal]" || content.starts_with("<unused");
 }
 
+struct Merge {
+  std::int32_t left = 0, right = 0, result = 0;
+};
+
 class Builder {
  public:
   Builder(const TokenizerJson& json, std::string_view name) : json_(json), name_(name) {}
 
-  Result<Tables> build() {
+  Result<OwnedTables> build() {
     GEMVEC_CHECK_OK(check_config(json_, name_));
     GEMVEC_CHECK_OK(add_pieces());
     PieceIndex index(tables_, tables_.vocab_size());
@@ -142,7 +146,7 @@ class Builder {
 
   const TokenizerJson& json_;
   std::string_view name_;
-  Tables tables_;
+  OwnedTables tables_;
   std::vector<bool> is_byte_, is_added_, is_control_;  // [vocab]
 };
 
@@ -188,12 +192,12 @@ Status Builder::add_symbols(const PieceIndex& index) {
   for (std::size_t id = 0; id < tables_.vocab_size(); ++id) {
     const base::CodePoint code_point = base::decode_utf8(piece(id), 0);
     if (code_point.size == piece(id).size()) {
-      tables_.chars.set(code_point.value, static_cast<std::int32_t>(id));
+      tables_.set_char(code_point.value, static_cast<std::int32_t>(id));
     }
   }
   const std::int32_t space_mark = index.find(kSpaceMarkUtf8);
   if (space_mark == kNoToken) return bad("model.vocab", "must have the space mark U+2581 as a piece");
-  tables_.chars.set(U' ', space_mark);  // the normalizer
+  tables_.set_char(U' ', space_mark);  // the normalizer
   for (unsigned byte = 0; byte < 256; ++byte) {
     const std::string name = fmt::format("<0x{:02X}>", byte);
     const std::int32_t id = index.find(name);
@@ -208,8 +212,8 @@ Status Builder::add_merges(const PieceIndex& index) {
   if (!json_.has_merges) return bad("model.merges", "must be a list of pairs of pieces, but is missing");
   const std::size_t count = json_.merges.size();
   if (count > kMaxMerges) return bad("model.merges", fmt::format("must have at most {} pairs", kMaxMerges));
-  tables_.pairs.reserve(count);
-  tables_.merges.reserve(count);
+  tables_.reserve_pairs(count);
+  tables_.merged.reserve(count);
   // Most of the time of loading is spent waiting for the index's memory, so the lookups of one block are
   // all under way before the first is needed. 64 x 3 cache lines fit the smallest first-level cache.
   constexpr std::size_t kBlock = 64;
@@ -242,12 +246,12 @@ Status Builder::add_merge(std::size_t rank, const MergeText& text, const Merge& 
     return bad(field(), fmt::format("joins {} and {}, but {} is not in \"model.vocab\"",
                                     base::quote(text.left), base::quote(text.right), base::quote(piece)));
   }
-  if (!tables_.pairs.insert(merge.left, merge.right, static_cast<std::uint32_t>(rank))) {
+  if (!tables_.insert_pair(merge.left, merge.right, static_cast<std::uint32_t>(rank))) {
     return bad(field(), fmt::format("joins {} and {}, as an earlier pair does", base::quote(text.left),
                                     base::quote(text.right)));
   }
-  tables_.merges.push_back(merge);
-  tables_.junctions.insert(last_code_point(text.left), first_code_point(text.right));
+  tables_.merged.push_back(merge.result);
+  tables_.insert_junction(last_code_point(text.left), first_code_point(text.right));
   tables_.bytes_merge = tables_.bytes_merge || is_byte_[static_cast<std::size_t>(merge.left)] ||
                         is_byte_[static_cast<std::size_t>(merge.right)];
   return {};
@@ -293,7 +297,7 @@ Status Builder::add_added_token(const AddedEntry& entry, const std::string& fiel
   }
   is_added_[id] = true;
   is_control_[id] = is_control(entry, content);
-  tables_.added.insert(content, static_cast<std::int32_t>(id), is_control_[id]);
+  tables_.insert_added(content, static_cast<std::int32_t>(id), is_control_[id]);
   return {};
 }
 
@@ -301,11 +305,11 @@ Status Builder::add_added_token(const AddedEntry& entry, const std::string& fiel
 // a code point or byte be one.
 Status Builder::check_control_tokens() const {
   const auto control = [this](std::int32_t id) { return is_control_[static_cast<std::size_t>(id)]; };
-  for (std::size_t rank = 0; rank < tables_.merges.size(); ++rank) {
-    if (!control(tables_.merges[rank].result)) continue;
-    return bad(fmt::format("model.merges[{}]", rank),
-               fmt::format("must not make the control token {}",
-                           base::quote(tables_.piece(tables_.merges[rank].result))));
+  for (std::size_t rank = 0; rank < tables_.merged.size(); ++rank) {
+    if (!control(tables_.merged[rank])) continue;
+    return bad(
+        fmt::format("model.merges[{}]", rank),
+        fmt::format("must not make the control token {}", base::quote(tables_.piece(tables_.merged[rank]))));
   }
   for (std::size_t id = 0; id < tables_.vocab_size(); ++id) {
     const bool is_symbol = is_byte_[id] || base::decode_utf8(piece(id), 0).size == piece(id).size();
@@ -318,7 +322,7 @@ Status Builder::check_control_tokens() const {
 
 }  // namespace
 
-Result<Tables> build_tables(const TokenizerJson& json, std::string_view name) {
+Result<OwnedTables> build_tables(const TokenizerJson& json, std::string_view name) {
   return Builder(json, name).build();
 }
 

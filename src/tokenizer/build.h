@@ -5,13 +5,13 @@
 
 #include "gemvec/result.h"
 #include "tokenizer/json_reader.h"
-#include "tokenizer/tables.h"
+#include "tokenizer/owned_tables.h"
 
 namespace gemvec::tokenizer {
 
 // Checks that the lists agree with each other; after it every id in the tables is below vocab_size().
 // Added tokens with ids beyond the vocabulary are left out: the embedding table has no row for them.
 // Errors: kBadFormat, naming the file and the field.
-Result<Tables> build_tables(const TokenizerJson& json, std::string_view name);
+Result<OwnedTables> build_tables(const TokenizerJson& json, std::string_view name);
 
 }  // namespace gemvec::tokenizer

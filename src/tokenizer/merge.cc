@@ -42,7 +42,7 @@ void SymbolRun::merge_short() {
     std::size_t best = 0;
     for (std::size_t i = 1; i < pairs; ++i) best = rank[i] < rank[best] ? i : best;
     if (rank[best] == kNoMerge) break;
-    ids[best] = tables_->merges[rank[best]].result;
+    ids[best] = tables_->merged[rank[best]];
     bytes[best] = static_cast<std::uint16_t>(bytes[best] + bytes[best + 1]);
     for (std::size_t i = best + 1; i < pairs; ++i) {
       ids[i] = ids[i + 1];
@@ -77,8 +77,8 @@ void SymbolRun::offer(std::size_t place) {
 void SymbolRun::join(std::size_t place) {
   const std::size_t right = after(place), next = after(right);
   const std::uint32_t old_next_rank = rank_[right];
-  const auto span = static_cast<std::uint16_t>(span_[place] + span_[right]);
-  ids_[place] = tables_->merges[rank_[place]].result;
+  const std::uint32_t span = span_[place] + span_[right];
+  ids_[place] = tables_->merged[rank_[place]];
   bytes_[place] = static_cast<std::uint16_t>(bytes_[place] + bytes_[right]);
   span_[place] = span;
   span_[place + span - 1] = span;

@@ -50,7 +50,8 @@ class SymbolRun {
   std::vector<std::uint16_t> bytes_;  // [capacity]
   // merge_long() only. A token lies at the place of its first symbol; its number of symbols stands at
   // the places of its first and of its last one, so that both neighbours are found without links.
-  std::vector<std::uint16_t> span_;  // [size_]
+  // 32 bits: with any tables at all, also damaged ones, a token spans at most the run.
+  std::vector<std::uint32_t> span_;  // [size_]
   std::vector<std::uint32_t> rank_;  // [size_] of the token here and the next one
   std::vector<std::uint64_t> heap_;  // rank << kPlaceBits | place of the left token
 };

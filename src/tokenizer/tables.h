@@ -1,15 +1,14 @@
 // The tokenizer's tables: what tokenizer.json says, in the form that encoding wants.
 //
-// Every table is a flat array of plain integers that refer to each other by index, never by pointer,
-// so that the whole of it could be written to a file and mapped again as it is.
+// Every table is a flat array of plain integers that refer to each other by index, never by pointer. What
+// stands here are views: the arrays lie in OwnedTables (owned_tables.h) after a tokenizer.json was read, or
+// in a mapped file (packed_tables.h). Copies of views are cheap and see the same arrays.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <span>
 #include <string_view>
-#include <vector>
 
 namespace gemvec::tokenizer {
 
@@ -20,23 +19,23 @@ inline constexpr unsigned kIdBits = 20, kRankBits = 24;
 inline constexpr std::uint32_t kNoMerge = (1u << kRankBits) - 1;  // as a rank: this pair does not merge
 inline constexpr std::size_t kMaxVocab = (std::size_t{1} << kIdBits) - 1;  // the last id marks free slots
 inline constexpr std::size_t kMaxMerges = kNoMerge;
-// Bytes of the longest piece. Gemma 3's longest has 93; the merger counts a token's symbols and bytes
-// in 16 bits, and a bound on added tokens keeps the scan of a text linear.
+// Bytes of the longest piece. Gemma 3's longest has 93; the merger counts a token's bytes in 16 bits, and a
+// bound on added tokens keeps the scan of a text linear.
 inline constexpr std::size_t kMaxPieceBytes = 1024;
 
 inline constexpr char32_t kSpaceMark = 0x2581;  // U+2581, what the normalizer writes for ' '
 inline constexpr std::string_view kSpaceMarkUtf8 = "\xE2\x96\x81";
+inline constexpr std::size_t kCodePoints = 0x110000;
 // What stands for a byte token where a code point is expected; one above the last code point.
-inline constexpr char32_t kByteSymbol = 0x110000;
+inline constexpr char32_t kByteSymbol = kCodePoints;
 
 // Code points -> ids, in pages of 256 code points. Page 0 holds no id at all, and all code points
 // that the vocabulary lacks share it.
 struct CharTable {
-  std::vector<std::uint16_t> page;  // [0x110000 / 256]
-  std::vector<std::int32_t> id;     // [pages * 256], kNoToken if there is no such piece
+  static constexpr std::size_t kPages = kCodePoints >> 8;
+  std::span<const std::uint16_t> page;  // [kPages]
+  std::span<const std::int32_t> id;     // [pages * 256], kNoToken if there is no such piece
 
-  CharTable();
-  void set(char32_t code_point, std::int32_t token);
   [[nodiscard]] std::int32_t find(char32_t code_point) const {
     return id[std::size_t{page[code_point >> 8]} << 8 | (code_point & 0xFF)];
   }
@@ -44,32 +43,24 @@ struct CharTable {
 
 // (left, right) -> rank, by open addressing with linear probing, at most half full.
 struct PairTable {
-  std::vector<std::uint64_t> slot;  // [power of two] left << 44 | right << 24 | rank, or kFree
-  unsigned shift = 64;              // 64 - log2(slots)
+  std::span<const std::uint64_t> slot;  // [power of two] left << 44 | right << 24 | rank, or kFree
+  unsigned shift = 64;                  // 64 - log2(slots)
 
   static constexpr std::uint64_t kFree = ~std::uint64_t{0};
 
-  void reserve(std::size_t pairs);
-  // False if the pair is there already. REQUIRES: fewer pairs so far than reserved.
-  bool insert(std::int32_t left, std::int32_t right, std::uint32_t rank);
   [[nodiscard]] std::uint32_t find(std::int32_t left, std::int32_t right) const {
     const std::uint64_t key = pack(left, right);
-    for (std::size_t at = home(key);; at = (at + 1) & (slot.size() - 1)) {
+    for (std::size_t at = home(key, shift);; at = (at + 1) & (slot.size() - 1)) {
       if (slot[at] >> kRankBits == key) return static_cast<std::uint32_t>(slot[at] & kNoMerge);
       if (slot[at] == kFree) return kNoMerge;
     }
   }
 
- private:
   static std::uint64_t pack(std::int32_t left, std::int32_t right) {
     return std::uint64_t{static_cast<std::uint32_t>(left)} << kIdBits | static_cast<std::uint32_t>(right);
   }
   // Fibonacci hashing: 2^64 / golden ratio spreads consecutive keys over the upper bits.
-  [[nodiscard]] std::size_t home(std::uint64_t key) const { return key * 0x9E3779B97F4A7C15u >> shift; }
-};
-
-struct Merge {
-  std::int32_t left = 0, right = 0, result = 0;
+  static std::size_t home(std::uint64_t key, unsigned shift) { return key * 0x9E3779B97F4A7C15u >> shift; }
 };
 
 // Which neighbouring code points some merge can ever join. A merge (a, b) works across the boundary
@@ -82,11 +73,11 @@ struct Merge {
 // cut that would have been possible.
 struct JunctionSet {
   static constexpr unsigned kHashBits = 19;  // 64 KiB; Gemma 3's 34 thousand junctions fill 6 %
-  std::vector<std::uint64_t> ascii;          // [128 * 128 / 64]
-  std::vector<std::uint64_t> hashed;         // [2^kHashBits / 64]
+  static constexpr std::size_t kAsciiWords = std::size_t{128} * 128 / 64;
+  static constexpr std::size_t kHashedWords = (std::size_t{1} << kHashBits) / 64;
+  std::span<const std::uint64_t> ascii;   // [kAsciiWords]
+  std::span<const std::uint64_t> hashed;  // [kHashedWords]
 
-  JunctionSet();
-  void insert(char32_t left, char32_t right);
   // The space mark counts as ' ', so that the commonest boundary of all is an exact one.
   [[nodiscard]] bool contains(char32_t left, char32_t right) const {
     if ((left | right) < 128) return ascii[left * 2 + (right >> 6)] >> (right & 63) & 1;
@@ -94,14 +85,14 @@ struct JunctionSet {
     return hashed[bit >> 6] >> (bit & 63) & 1;
   }
 
- private:
   static std::size_t hash(char32_t left, char32_t right) {
     // Code points have 21 bits.
     return (std::uint64_t{left} << 21 | right) * 0x9E3779B97F4A7C15u >> (64 - kHashBits);
   }
 };
 
-// The added tokens as a trie over bytes, in the form first child, next sibling.
+// The added tokens as a trie over bytes, in the form first child, next sibling. A child's
+// number is above its parent's and a next sibling's below its own, so every walk ends.
 struct AddedTokens {
   struct Node {
     std::uint32_t child = 0, sibling = 0;  // 0: none (the root is nobody's child)
@@ -114,23 +105,20 @@ struct AddedTokens {
     std::int32_t token = kNoToken;
     std::size_t size = 0;  // bytes
   };
-  std::vector<Node> node;                  // node[0] is the root
-  std::array<std::uint8_t, 256> starts{};  // [byte] 1 if some added token starts with it
+  std::span<const Node> node;            // node[0] is the root
+  std::span<const std::uint8_t> starts;  // [256] 1 if some added token starts with this byte
 
-  AddedTokens() : node(1) {}
-  // REQUIRES: content is not empty and was not added before.
-  void insert(std::string_view content, std::int32_t token, bool is_control);
   // The longest added token that stands at text[at]. Looks at kMaxPieceBytes bytes at most.
   [[nodiscard]] Match longest(std::string_view text, std::size_t at, bool parse_control) const;
 };
 
 struct Tables {
-  std::string piece_bytes;                 // all pieces, in the order of their ids
-  std::vector<std::uint32_t> piece_begin;  // [vocab + 1] offsets into piece_bytes
+  std::string_view piece_bytes;                // all pieces, in the order of their ids
+  std::span<const std::uint32_t> piece_begin;  // [vocab + 1] offsets into piece_bytes
   CharTable chars;
-  std::array<std::int32_t, 256> byte_id{};  // [byte] the id of "<0x..>"
-  bool bytes_merge = false;                 // some merge has a byte token as a part (not in Gemma 3)
-  std::vector<Merge> merges;                // [rank]
+  std::span<const std::int32_t> byte_id;  // [256] the id of "<0x..>"
+  bool bytes_merge = false;               // some merge has a byte token as a part (not in Gemma 3)
+  std::span<const std::int32_t> merged;   // [rank] the id that a merge makes
   PairTable pairs;
   JunctionSet junctions;
   AddedTokens added;
@@ -140,7 +128,7 @@ struct Tables {
   // REQUIRES: 0 <= id < vocab_size()
   [[nodiscard]] std::string_view piece(std::int32_t id) const {
     const auto at = static_cast<std::size_t>(id);
-    return std::string_view(piece_bytes).substr(piece_begin[at], piece_begin[at + 1] - piece_begin[at]);
+    return piece_bytes.substr(piece_begin[at], piece_begin[at + 1] - piece_begin[at]);
   }
 };
 

@@ -10,14 +10,10 @@
 #include "base/try.h"
 #include "tokenizer/build.h"
 #include "tokenizer/encode.h"
+#include "tokenizer/internals.h"
 #include "tokenizer/json_reader.h"
-#include "tokenizer/tables.h"
 
 namespace gemvec {
-
-struct Tokenizer::Impl {
-  tokenizer::Tables tables;
-};
 
 Result<Tokenizer> Tokenizer::from_file(const std::filesystem::path& tokenizer_json) {
   GEMVEC_TRY(json, base::read_file(tokenizer_json, tokenizer::kMaxJsonBytes));
@@ -27,7 +23,17 @@ Result<Tokenizer> Tokenizer::from_file(const std::filesystem::path& tokenizer_js
 Result<Tokenizer> Tokenizer::from_json(std::string_view json, std::string_view name) {
   GEMVEC_TRY(raw, tokenizer::read_tokenizer_json(json, name));
   GEMVEC_TRY(tables, tokenizer::build_tables(raw, name));
-  return Tokenizer(std::make_unique<const Impl>(Impl{std::move(tables)}));
+  auto impl = std::make_unique<Impl>();
+  impl->owned = std::move(tables);
+  impl->tables = impl->owned.view();
+  return Tokenizer(std::move(impl));
+}
+
+Tokenizer tokenizer::Internals::make(const Tables& tables, std::shared_ptr<const void> memory) {
+  auto impl = std::make_unique<Tokenizer::Impl>();
+  impl->memory = std::move(memory);
+  impl->tables = tables;
+  return Tokenizer(std::move(impl));
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}

@@ -1,0 +1,13 @@
+// Packing one layer at a time: for pack_weights() and for calibration.
+#pragma once
+
+#include "base/thread_pool.h"
+#include "model/weights.h"
+
+namespace gemvec::model {
+
+// Norms and matrices of layer number `layer` to the places that `to` names, from `block` on. Biases become 0.
+void pack_layer(const Config& config, const RawLayer& from, const PackedLayout::Layer& to, const Recipe& recipe,
+                std::size_t layer, base::ThreadPool& pool, std::byte* block);
+
+}  // namespace gemvec::model
