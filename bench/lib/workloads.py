@@ -3,8 +3,11 @@ import json
 
 from lib.paths import TEXTS
 
+MAX_TOKENS = 2048
+WIDTH = 768
 QUERY = "task: search result | query: "
 DOCUMENT = "title: none | text: "
+QUICK_LENGTH = 2000  # characters, some 400 tokens: past the attention window
 # Name -> what it is, for tables. `one` is timed text by text, the others as a whole.
 WORKLOADS = {
     "one": "a query alone, about 17 tokens",
@@ -26,6 +29,7 @@ def load(quick=False):
     }
     if quick:
         texts = {name: items[: {"one": 4, "S": 16, "M": 2, "L": 1}[name]] for name, items in texts.items()}
+        texts["L"] = [text[:QUICK_LENGTH] for text in texts["L"]]
     return texts
 
 

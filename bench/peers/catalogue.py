@@ -122,11 +122,9 @@ def by_key(key):
     return next(e for e in ENGINES if e.key == key)
 
 
-def choose(only):
-    """Engines whose key contains one of the words, all of them if there is none. The reference is always among them."""
-    if not only:
-        return list(ENGINES)
-    chosen = [e for e in ENGINES if any(word in e.key for word in only)]
+def choose(only, first_settings=False):
+    """Engines whose key contains one of the words, all of them if there is none; with their first settings alone."""
+    chosen = [e for e in ENGINES if not only or any(word in e.key for word in only)]
     if not chosen:
         raise ValueError(f"no engine matches {', '.join(only)}; there are " + ", ".join(e.key for e in ENGINES))
-    return chosen
+    return [dataclasses.replace(e, variants=e.variants[:1]) if first_settings else e for e in chosen]

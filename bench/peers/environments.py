@@ -7,9 +7,9 @@ import sys
 
 from lib.paths import REQUIREMENTS, cache
 
-NAMES = ("bench", "onnx", "openvino", "llama", "torch")
+NAMES = ("bench", "onnx", "openvino", "gguf", "llama", "torch")
 # llama.cpp is compiled here, for this processor; a prebuilt one would be slower than it can be.
-LLAMA_CMAKE = "-DGGML_NATIVE=ON -DGGML_OPENMP=ON -DLLAVA_BUILD=OFF -DMTMD_BUILD=OFF"
+LLAMA_CMAKE = "-DGGML_NATIVE=ON -DGGML_OPENMP=ON"
 
 
 def folder(name):
@@ -52,7 +52,7 @@ def install(name, say):
         [str(python(name)), "-m", "pip", "install", "--no-deps", "-r", str(REQUIREMENTS / f"{name}.txt")],
     ]
     if name == "llama":
-        steps[1][4:4] = ["--no-binary", "llama-cpp-python"]
+        steps[1][4:4] = ["--no-binary", "llama_cpp_python"]
     environment = dict(os.environ, CMAKE_ARGS=LLAMA_CMAKE, CMAKE_BUILD_PARALLEL_LEVEL=str(os.cpu_count()))
     with open(log, "w", encoding="utf-8") as file:
         for step in steps:

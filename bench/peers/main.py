@@ -12,10 +12,10 @@ from lib import machine
 from lib.paths import DOCS, ROOT, cache
 from lib.workloads import load
 from peers import catalogue, environments, prepare, report, results
-from peers.rounds import Bench, Record, run_rounds, tune
+from peers.rounds import CALLS, Bench, Record, run_rounds, tune, untuned
 from peers.worker import WorkerError
 
-DESCRIPTION = """gemvec beside ONNX Runtime, OpenVINO, llama.cpp and sentence-transformers: the same texts, the same threads, in turns.
+DESCRIPTION = """gemvec beside ONNX Runtime, OpenVINO, llama.cpp and sentence-transformers: same texts, same threads, in turns.
 
 Installs the peers (pinned) and makes their model files in gemvec's cache folder; the first time takes long. Then it tries
 settings, runs the rounds and writes docs/benchmarks/DATE-ISA.md, .json and .svg. Nothing else should run meanwhile: what
@@ -47,20 +47,20 @@ def say(text):
 
 def install(records, model):
     """Environments and files; engines that cannot have theirs are marked as missing."""
+    def give_up(users, why):
+        for record in users:
+            record.missing = why
+            say(f"{record.engine.name}: {why}")
+
     for name in sorted({r.engine.environment for r in records} - {"gemvec"}):
         why = environments.install(name, say)
-        for record in records:
-            if why and record.engine.environment == name:
-                record.missing = why
-                say(f"{record.engine.name}: {why}")
+        if why:
+            give_up([r for r in records if r.engine.environment == name], why)
     for recipe in prepare.RECIPES:
         users = [r for r in records if not r.missing and prepare.is_needed(recipe, [r.engine])]
-        why = users and prepare.make(recipe, model, say)
+        why = users and (environments.install(recipe.environment, say) or prepare.make(recipe, model, say))
         if why:
-            say(f"{recipe.name}: {why}")
-            for record in users:
-                if record.engine.environment == recipe.environment:
-                    record.missing = why
+            give_up(users, why)
 
 
 def choose_settings(bench, records, args):
@@ -76,7 +76,7 @@ def choose_settings(bench, records, args):
                 record.tuned = earlier[key]
             else:
                 say(f"trying settings of {record.engine.name}")
-                record.tuned = tune(bench, record.engine, args.quick)
+                record.tuned = untuned(record.engine) if args.quick else tune(bench, record.engine)
             if record.engine.is_gemvec:  # packs the weights, if the cache does not have them yet
                 bench.start(record.engine, record.tuned["settings"]).close()
         except WorkerError as error:
@@ -117,7 +117,8 @@ def describe(record, exact, tokens):
 
 
 def commit():
-    done = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
 
 
@@ -142,14 +143,14 @@ def main(argv):
         raise SystemExit("which model folder? `gemvec pull` prints it.")
     if not (args.model / "model.safetensors").exists():
         raise SystemExit(f"{args.model}: no model.safetensors in it; `gemvec pull` prints the right folder.")
-    records = [Record(engine) for engine in catalogue.choose(args.only)]
+    records = [Record(engine) for engine in catalogue.choose(args.only, first_settings=args.quick)]
     install(records, args.model)
     if args.prepare:
         return 1 if any(r.missing for r in records) else 0
     if not args.worker.exists():
         raise SystemExit(f"{args.worker} is not built: cmake --build --preset release --target gemvec_bench_worker")
     began, args.rounds = time.monotonic(), 1 if args.quick else args.rounds
-    bench = Bench(args.model, args.worker, args.threads, load(args.quick), say)
+    bench = Bench(args.model, args.worker, args.threads, load(args.quick), say, calls=1 if args.quick else CALLS)
     with tempfile.TemporaryDirectory(prefix="gemvec-bench-") as scratch:
         folder = pathlib.Path(scratch)
         exact, tokens = reference(bench, folder)

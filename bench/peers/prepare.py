@@ -35,7 +35,7 @@ RECIPES += [
         ["openvino-fp32.xml", "openvino-int8.xml"], extra=["make_onnx.py"],
     ),
     Recipe(
-        "GGUF files", "llama", "peers/models/make_gguf.py",
+        "GGUF files", "gguf", "peers/models/make_gguf.py",
         ["{model}", "{models}/bf16.gguf", "{models}/q8_0.gguf", "{models}/q4_0.gguf"],
         ["bf16.gguf", "q8_0.gguf", "q4_0.gguf"],
     ),

@@ -19,9 +19,9 @@ SECONDS = 4.0
 class Bench:
     """What does not change during a run."""
 
-    def __init__(self, model, gemvec, threads, texts, say, worker_class=Worker):
+    def __init__(self, model, gemvec, threads, texts, say, worker_class=Worker, calls=CALLS):
         self.model, self.gemvec, self.threads, self.texts, self.say = model, gemvec, threads, texts, say
-        self.models, self.worker_class = None, worker_class
+        self.models, self.worker_class, self.calls = None, worker_class, calls
 
     def command(self, engine):
         if engine.is_gemvec:
@@ -49,44 +49,48 @@ class Bench:
         return worker
 
 
-def measure(worker, name, batch, vectors=None):
+def measure(worker, name, batch, vectors=None, calls=CALLS):
     """Median seconds of a call of the workload, and the tokens of it."""
     answer = worker.run(name, batch)
     seconds = []
-    while len(seconds) < CALLS and sum(seconds) < SECONDS:
+    while len(seconds) < calls and sum(seconds) < SECONDS:
         answer = worker.run(name, batch, vectors if not seconds else None)
         seconds.append(answer["seconds"])
     return statistics.median(seconds), answer["tokens"]
 
 
-def tune(bench, engine, quick):
+def tune(bench, engine):
     """{"settings", "batches"} that the engine is fastest with, and what was tried. Raises WorkerError if nothing works."""
+    if not engine.batches:
+        return untuned(engine)
     texts, tried, errors = for_tuning(bench.texts), [], []
-    variants = engine.variants[:1] if quick else engine.variants
-    for settings in variants if engine.batches else ():
+    for settings in engine.variants:
         try:
             with bench.start(engine, settings, texts) as worker:
-                speeds = {name: try_batches(worker, name, quick) for name in THROUGHPUT}
+                speeds = {name: try_batches(worker, name) for name in THROUGHPUT}
         except WorkerError as error:
             errors.append(f"{settings}: {error}")
             continue
         batches = {name: min(times, key=times.get) for name, times in speeds.items()}
         score = geometric_mean([1 / speeds[name][batches[name]] for name in THROUGHPUT])
         tried.append({"settings": settings, "batches": batches, "score": score, "seconds": speeds})
-    if not engine.batches:
-        return {"settings": engine.variants[0], "batches": dict.fromkeys(THROUGHPUT, 1), "tried": []}
     if not tried:
         raise WorkerError("; ".join(errors))
     best = max(tried, key=lambda t: t["score"])
     return {"settings": best["settings"], "batches": best["batches"], "tried": tried, "errors": errors}
 
 
-def try_batches(worker, name, quick):
+def untuned(engine):
+    """The first settings, and a batch size of the middle: for whoever makes batches of its own, and for quick runs."""
+    return {"settings": engine.variants[0], "batches": {"S": 16, "M": 2, "L": 1}, "tried": []}
+
+
+def try_batches(worker, name):
     """{batch size: seconds}. The first call of a size pays for new shapes; it counts only if it was long anyway."""
     times = {}
-    for batch in BATCHES[name][-2:] if quick else BATCHES[name]:
+    for batch in BATCHES[name]:
         first = worker.run(name, batch)["seconds"]
-        times[batch] = first if first > SECONDS or quick else worker.run(name, batch)["seconds"]
+        times[batch] = first if first > SECONDS else worker.run(name, batch)["seconds"]
         if times[batch] > 2 * min(times.values()):
             break  # larger ones do not become faster again
     return times
@@ -138,7 +142,7 @@ def take_turn(bench, record, worker, name, folder):
     try:
         if record.engine.is_gemvec:
             record.peak_gflops.append(worker.peak_gflops())
-        seconds, record.tokens[name] = measure(worker, name, batch, path)
+        seconds, record.tokens[name] = measure(worker, name, batch, path, bench.calls)
     except WorkerError as error:
         record.missing = f"{name}: {error}"
         bench.say(f"{record.engine.name} failed on {name}: {error}")

@@ -61,12 +61,12 @@ class RoundsTest(unittest.TestCase):
 
     def record(self, *args, **options):
         record = rounds.Record(engine(*args, **options))
-        record.tuned = rounds.tune(self.bench, record.engine, quick=False)
+        record.tuned = rounds.tune(self.bench, record.engine)
         TURNS.clear()
         return record
 
     def test_the_fastest_settings_and_batches_are_chosen(self):
-        tuned = rounds.tune(self.bench, engine("a", "slow", "good", "broken"), quick=False)
+        tuned = rounds.tune(self.bench, engine("a", "slow", "good", "broken"))
         self.assertEqual(tuned["settings"], {"file": "good"})
         self.assertEqual(tuned["batches"], {"S": 8, "M": 8, "L": 2})
         self.assertEqual(len(tuned["tried"]), 2)
@@ -74,7 +74,7 @@ class RoundsTest(unittest.TestCase):
 
     def test_an_engine_with_no_settings_that_work_is_an_error(self):
         with self.assertRaisesRegex(WorkerError, "cannot load it"):
-            rounds.tune(self.bench, engine("a", "broken"), quick=False)
+            rounds.tune(self.bench, engine("a", "broken"))
 
     def test_engines_of_a_family_take_turns_on_each_workload(self):
         records = [self.record("a", "good"), self.record("b", "good"), self.record("c", "good", family="bf16")]

@@ -2,8 +2,7 @@
 import numpy as np
 from tokenizers import Tokenizer
 
-MAX_TOKENS = 2048
-WIDTH = 768
+from lib.workloads import MAX_TOKENS, WIDTH
 
 
 class Batches:

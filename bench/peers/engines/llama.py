@@ -10,7 +10,7 @@ import llama_cpp
 import numpy as np
 from llama_cpp import llama_cpp as api
 
-from peers.engines.batches import MAX_TOKENS, WIDTH
+from lib.workloads import MAX_TOKENS, WIDTH
 from peers.protocol import serve
 
 BATCH_TOKENS = MAX_TOKENS
