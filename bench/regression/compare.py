@@ -58,11 +58,14 @@ def checked(command, **options):
     return done.stdout
 
 
-def build(source, folder):
-    """The optimised command of the sources in `source`, without tests; both sides are built alike."""
-    options = ["-DGEMVEC_BUILD_TESTS=OFF", f"-DCMAKE_CXX_FLAGS=-ffile-prefix-map={source}=."]
-    checked(["cmake", "--preset", "release", "-B", str(folder), *options], cwd=source)
-    checked(["cmake", "--build", str(folder), "--target", "gemvec_cli"], cwd=source)
+def build(source):
+    """The optimised command of the sources in `source`, without tests; both sides are built alike, in build/regress."""
+    folder = source / "build" / "regress"
+    # what scripts/lib.sh sets: objects of one checkout serve another
+    environment = dict(os.environ, CCACHE_BASEDIR=str(source), CCACHE_NOHASHDIR="1")
+    configure = ["cmake", "--preset", "release", "-B", str(folder), "-DGEMVEC_BUILD_TESTS=OFF"]
+    checked(configure, cwd=source, env=environment)
+    checked(["cmake", "--build", str(folder), "--target", "gemvec_cli"], cwd=source, env=environment)
     return folder / "bin" / "gemvec"
 
 
@@ -71,7 +74,7 @@ def build_base(revision, scratch):
     source = scratch / "base"
     checked(["git", "-C", str(ROOT), "worktree", "add", "--detach", str(source), revision])
     try:
-        return build(source, scratch / "build-base")
+        return shutil.copy(build(source), scratch / "gemvec-old")
     finally:
         checked(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(source)])
 
@@ -207,7 +210,7 @@ def main(argv):
         is_binary = re.search("/", args.base) and shutil.which(args.base)
         old = pathlib.Path(args.base).resolve() if is_binary else build_base(args.base, scratch)
         say("building the current tree")
-        new = build(ROOT, scratch / "build-new")
+        new = build(ROOT)
         model = locate_model(new, args.model)
         sides = [Side(n, b, scratch, model, args.threads) for n, b in (("old", old), ("new", new))]
         paths, text = write_texts(args.workloads, scratch)

@@ -85,7 +85,8 @@ json::object run(const Embedder& embedder, const json::object& request, const Te
   return {{"event", "ran"}, {"seconds", seconds.count()}, {"tokens", tokens}};
 }
 
-json::object answer(const Embedder& embedder, const json::object& request, std::map<std::string, Texts>& all) {
+json::object answer(const Embedder& embedder, const json::object& request,
+                    std::map<std::string, Texts>& all) {
   const std::string what = string_of(request, "do");
   if (what == "texts") {
     all[string_of(request, "name")] = json::value_to<Texts>(request.at("texts"));
