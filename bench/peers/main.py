@@ -56,8 +56,9 @@ def install(records, model):
         why = environments.install(name, say)
         if why:
             give_up([r for r in records if r.engine.environment == name], why)
+    folder = prepare.models(model)
     for recipe in prepare.RECIPES:
-        users = [r for r in records if not r.missing and prepare.is_needed(recipe, [r.engine])]
+        users = [r for r in records if not r.missing and prepare.is_needed(recipe, [r.engine], folder)]
         why = users and (environments.install(recipe.environment, say) or prepare.make(recipe, model, say))
         if why:
             give_up(users, why)

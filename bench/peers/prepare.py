@@ -81,9 +81,10 @@ def make(recipe, model, say):
     return None
 
 
-def is_needed(recipe, engines):
+def is_needed(recipe, engines, folder=None):
+    """Whether the engines want what the recipe makes, or another recipe needs it to make that, and has not done so yet."""
     wanted = {s["file"].rpartition("/")[2] for e in engines for s in e.variants if "file" in s}
     if wanted & set(recipe.outputs):
         return True
-    sources = " ".join(a for r in RECIPES if r is not recipe for a in r.arguments if wanted & set(r.outputs))
-    return any(f"{{models}}/{output}" in sources.split() for output in recipe.outputs)
+    users = [r for r in RECIPES if r is not recipe and wanted & set(r.outputs) and not (folder and is_done(r, folder))]
+    return any(f"{{models}}/{output}" in r.arguments for r in users for output in recipe.outputs)
