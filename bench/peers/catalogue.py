@@ -56,7 +56,7 @@ ENGINES = (
     openvino("openvino-fp32", "OpenVINO fp32", "fp32", {"file": FP32_XML, "precision": "f32"}),
     torch("st-fp32", "sentence-transformers fp32", "fp32", "float32"),
     gemvec("gemvec-bf16", "gemvec bf16", "bf16", "bf16"),
-    openvino("openvino-bf16", "OpenVINO bf16", "bf16", {"file": FP32_XML, "precision": "bf16"}),
+    openvino("openvino-bf16", "OpenVINO bf16", "bf16", {"file": FP32_XML, "precision": "bf16", "strict": True}),
     llama("llama-bf16", "llama.cpp bf16", "bf16", "bf16.gguf"),
     torch("st-bf16", "sentence-transformers bf16", "bf16", "bfloat16"),
     gemvec("gemvec-q8", "gemvec q8", "int8", "q8"),
