@@ -5,7 +5,7 @@ public ONNX release.
     bench/make_onnx.py MODEL_DIR OUT.onnx [--plain]
 
 RMSNorm and GELU are ONNX Runtime's own fused operators; with --plain they are written out as an exporter does, and its
-optimiser may fuse them. Neither is always the faster: bench/compare.py takes both and keeps the better one for each workload.
+optimiser may fuse them. Neither is always the faster: bench/peers tries both.
 """
 import argparse
 import json

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "support/kernel_test.h"
 #include "support/temp_dir.h"
 #include "support/tiny_model.h"
 
@@ -27,7 +28,7 @@ class WeightCache : public ::testing::Test {
     options.cache_dir = cache_;
     options.progress = [&](std::uint64_t done, std::uint64_t total) { packed_ = done == total; };
     packed_ = false;
-    return PackedBlock::load(*folder, type, pool_, options);
+    return PackedBlock::load(*folder, type, testing::selected_kernels(), pool_, options);
   }
   static std::vector<std::byte> copy(const PackedBlock& block) {
     return {block.bytes().begin(), block.bytes().end()};
@@ -138,7 +139,7 @@ TEST_F(WeightCache, ProcessesAtOncePackOnceAndAgree) {
       const auto folder = open_model_folder(dir_.path() / "model");
       WeightCacheOptions options;
       options.cache_dir = cache_;
-      const auto block = PackedBlock::load(*folder, WeightType::kF32, pool, options);
+      const auto block = PackedBlock::load(*folder, WeightType::kF32, testing::selected_kernels(), pool, options);
       ::_exit(!block.ok() ? 2 : block->from_cache() ? 0 : 1);
     }
     children.push_back(child);

@@ -16,7 +16,7 @@ LONG = re.compile(r"// long: \S+")
 
 
 def is_script(file):
-    return file.path.startswith("scripts/") and file.suffix == "" or file.path == ".ci/run"
+    return file.path.startswith(("scripts/", "bench/")) and file.suffix == "" or file.path == ".ci/run"
 
 
 def check(files):

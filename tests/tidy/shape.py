@@ -16,6 +16,7 @@ KNOWN_NAMES = {".clang-format", ".clang-tidy", ".gitignore", ".gitattributes", "
 DATA_TYPES = {".bin", ".f32", ".npy", ".gz", ".xz", ".safetensors", ".tsv"}
 DATA_TEXT = {".json", ".jsonl", ".csv"}  # as the program that made them left them
 DATA_FOLDERS = re.compile(r"^(tests|bench)/")
+PLOTS = re.compile(r"^docs/benchmarks/[\w-]+\.svg$")  # drawn by bench/peers beside the JSON with their figures
 FUZZ_CORPUS = re.compile(r"^tests/fuzz/\w+/")  # seeds, of any name and with any bytes
 CONFLICT = re.compile(r"^(<{7} |>{7} |={7}$)", re.MULTILINE)
 
@@ -37,11 +38,13 @@ def is_text(file):
 
 
 def is_script(file):
-    return file.suffix == "" and (file.path.startswith("scripts/") or file.path == ".ci/run")
+    return file.suffix == "" and (file.path.startswith(("scripts/", "bench/")) or file.path == ".ci/run")
 
 
 def check_type(file):
     if file.suffix in KNOWN_TYPES or file.name in KNOWN_NAMES or is_script(file) or FUZZ_CORPUS.match(file.path):
+        return []
+    if PLOTS.match(file.path):
         return []
     if file.suffix in DATA_TYPES and DATA_FOLDERS.match(file.path):
         return []
