@@ -35,7 +35,8 @@ enum class DType {
 // Numbers in the arithmetic of the linear layers. Everything else is fp32 always.
 enum class Compute {
   kNative,  // as the weights: bf16 x bf16 -> fp32 for kBf16, int8 x int8 -> int32 for kQ8 and kQ4
-  kFp32,    // fp32 x fp32, also over bf16 weights: the ONNX release exactly, in half its memory; not for kQ8, kQ4
+  kFp32,    // fp32 x fp32, also over bf16 weights: the ONNX release exactly, in half its memory; not for kQ8,
+            // kQ4
 };
 
 struct LoadProgress {

@@ -32,8 +32,7 @@ Result<CachedTokenizer> load_tokenizer(const std::filesystem::path& tokenizer_js
     const auto kept = std::make_shared<const Tokenizer>(std::move(parsed));
     const tokenizer::Tables& tables = tokenizer::Internals::tables(*kept);
     const std::uint64_t bytes = tokenizer::packed_bytes(tables);
-    return CacheContent{bytes, bytes,
-                        [kept, &tables](std::span<std::byte> out) -> Status {
+    return CacheContent{bytes, bytes, [kept, &tables](std::span<std::byte> out) -> Status {
                           tokenizer::pack_tables(tables, out);
                           return {};
                         }};

@@ -16,7 +16,8 @@ namespace {
 constexpr std::uint32_t kContentVersion = 2;
 
 // Everything that the packed bytes depend on.
-Result<std::string> key_of(const ModelFolder& folder, model::WeightType type, const kernels::KernelTable& kernels) {
+Result<std::string> key_of(const ModelFolder& folder, model::WeightType type,
+                           const kernels::KernelTable& kernels) {
   const model::Config& c = folder.config;
   std::string identity =
       fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", kContentVersion, name_of(type),
@@ -45,8 +46,8 @@ Result<PackedBlock> PackedBlock::load(const ModelFolder& folder, model::WeightTy
   request.what = "Packed weights";
   request.content = [&]() -> Result<CacheContent> {
     return CacheContent{bytes, verified_bytes, [&](std::span<std::byte> payload) {
-                          return model::pack_weights(folder.config, folder.weights, type, kernels, pool, payload,
-                                                     options.progress);
+                          return model::pack_weights(folder.config, folder.weights, type, kernels, pool,
+                                                     payload, options.progress);
                         }};
   };
   request.accept = [&](std::span<const std::byte> payload, std::uint64_t verified) -> Status {

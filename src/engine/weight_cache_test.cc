@@ -139,7 +139,8 @@ TEST_F(WeightCache, ProcessesAtOncePackOnceAndAgree) {
       const auto folder = open_model_folder(dir_.path() / "model");
       WeightCacheOptions options;
       options.cache_dir = cache_;
-      const auto block = PackedBlock::load(*folder, WeightType::kF32, testing::selected_kernels(), pool, options);
+      const auto block =
+          PackedBlock::load(*folder, WeightType::kF32, testing::selected_kernels(), pool, options);
       ::_exit(!block.ok() ? 2 : block->from_cache() ? 0 : 1);
     }
     children.push_back(child);

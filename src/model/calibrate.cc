@@ -25,8 +25,8 @@ constexpr std::uint64_t kSeed = 2;
 // Ids below are control tokens and rows that were never trained; so are the last 5 % of the table.
 constexpr std::size_t kFirstId = 1000;
 constexpr std::int32_t kBos = 2, kEos = 1;  // the release's
-// Differences are summed as integers of this unit, so that the order does not matter. Outputs are below 2^20 and
-// texts have 2^11 tokens together: sums stay below 2^55.
+// Differences are summed as integers of this unit, so that the order does not matter. Outputs are below 2^20
+// and texts have 2^11 tokens together: sums stay below 2^55.
 constexpr double kUnit = 0x1p-24;
 
 constexpr std::size_t kLinears = 5;  // query_key, value, output, gate_up, down
@@ -38,7 +38,8 @@ std::array<PackedLinear*, kLinears> linears_of(PackedLayer& layer) {
 class Calibrator final : public ProductObserver {
  public:
   Calibrator(const Config& config, const RawWeights& raw, const kernels::KernelTable& kernels,
-             base::ThreadPool& pool, std::span<std::byte> block, const std::function<void(std::size_t)>& progress)
+             base::ThreadPool& pool, std::span<std::byte> block,
+             const std::function<void(std::size_t)>& progress)
       : config_(config), raw_(raw), kernels_(kernels), pool_(pool), block_(block), progress_(progress) {}
 
   Status run(WeightType type) {
@@ -76,7 +77,8 @@ class Calibrator final : public ProductObserver {
     std::byte* to = slots_[layer % 2].data();
     const PackedLayout::Layer& at = one_layer_.layers[0];
     pack_layer(config_, raw_.layers[layer], at, Recipe::of(WeightType::kBf16), layer, pool_, to);
-    const std::array<std::size_t, kLinears> offsets = {at.query_key, at.value, at.output, at.gate_up, at.down};
+    const std::array<std::size_t, kLinears> offsets = {at.query_key, at.value, at.output, at.gate_up,
+                                                       at.down};
     const auto linears = linears_of(exact_.layers[layer]);
     for (std::size_t i = 0; i < kLinears; ++i) {
       linears[i]->encoding = Encoding::kBf16;
@@ -133,7 +135,8 @@ class Calibrator final : public ProductObserver {
         std::int64_t sum = 0;
         for (const Thread& thread : threads_) sum += thread.sums[layer % 2][i][j];
         auto* bias = reinterpret_cast<float*>(data + (j / kPanel + 1) * panel_bytes - kernels::kPanelBias);
-        bias[j % kPanel] = static_cast<float>(static_cast<double>(sum) * kUnit / static_cast<double>(tokens_));
+        bias[j % kPanel] =
+            static_cast<float>(static_cast<double>(sum) * kUnit / static_cast<double>(tokens_));
       }
     }
   }
@@ -219,8 +222,8 @@ class Calibrator final : public ProductObserver {
 
 }  // namespace
 
-Status calibrate(const Config& config, const RawWeights& raw, WeightType type, const kernels::KernelTable& kernels,
-                 base::ThreadPool& pool, std::span<std::byte> block,
+Status calibrate(const Config& config, const RawWeights& raw, WeightType type,
+                 const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
                  const std::function<void(std::size_t)>& progress) {
   return Calibrator(config, raw, kernels, pool, block, progress).run(type);
 }

@@ -1,10 +1,11 @@
 // The bias of quantised linear layers.
 //
-// Codes stand for W' and x' in place of W and x. W' differs from W in the same way for every token, and inputs of a
-// linear layer have a large mean, so that part of the error of W' x' is the same for all tokens of all texts: it does
-// not average out when a text's tokens are pooled. That part, mean(W x) - mean(W' x'), is measured once over a few
-// texts of random tokens, and given back as a bias. Neither meaning nor language of the texts matters, only that the
-// activations have the means that they always have. docs/quantization.md has the numbers.
+// Codes stand for W' and x' in place of W and x. W' differs from W in the same way for every token, and
+// inputs of a linear layer have a large mean, so that part of the error of W' x' is the same for all tokens
+// of all texts: it does not average out when a text's tokens are pooled. That part, mean(W x) - mean(W' x'),
+// is measured once over a few texts of random tokens, and given back as a bias. Neither meaning nor language
+// of the texts matters, only that the activations have the means that they always have. docs/quantization.md
+// has the numbers.
 #pragma once
 
 #include <cstddef>
@@ -18,12 +19,12 @@
 
 namespace gemvec::model {
 
-// Runs the model in fp32 arithmetic over the source's weights, a layer at a time in private memory, and beside every
-// product the quantised one of the same input; writes the biases of `block`, which pack_weights() has filled. The
-// same bits with any number of threads. progress(layer) may not be empty.
+// Runs the model in fp32 arithmetic over the source's weights, a layer at a time in private memory, and
+// beside every product the quantised one of the same input; writes the biases of `block`, which
+// pack_weights() has filled. The same bits with any number of threads. progress(layer) may not be empty.
 // Errors: kIo (out of memory).
-Status calibrate(const Config& config, const RawWeights& raw, WeightType type, const kernels::KernelTable& kernels,
-                 base::ThreadPool& pool, std::span<std::byte> block,
+Status calibrate(const Config& config, const RawWeights& raw, WeightType type,
+                 const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
                  const std::function<void(std::size_t layer)>& progress);
 
 }  // namespace gemvec::model

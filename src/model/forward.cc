@@ -298,7 +298,8 @@ class Pass {
                              space.codes.data() + row * columns * kernels_.gemm_int8->code_bytes,
                              space.groups.data() + row * (columns / group));
     }
-    const bool bf16 = reader.encoding == Encoding::kBf16 || (other != nullptr && other->encoding == Encoding::kBf16);
+    const bool bf16 =
+        reader.encoding == Encoding::kBf16 || (other != nullptr && other->encoding == Encoding::kBf16);
     if (bf16_products_ && bf16) {
       kernels_.convert->to_bf16(x, columns, space.bf16.data() + row * columns);
     }

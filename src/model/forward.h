@@ -16,7 +16,8 @@ class ProductObserver {
   // Before a layer's first product, and after its last one. From the calling thread.
   virtual void begin_layer(std::size_t layer) = 0;
   virtual void end_layer(std::size_t layer) = 0;
-  // out = in * (panels first .. first + panels - 1 of `layer`), [rows, panels * 32]. From any thread of the pool.
+  // out = in * (panels first .. first + panels - 1 of `layer`), [rows, panels * 32]. From any thread of the
+  // pool.
   virtual void products(const PackedLinear& layer, std::size_t first, std::size_t panels, std::size_t rows,
                         const float* in, std::size_t in_stride, const float* out, std::size_t out_stride,
                         unsigned thread) = 0;

@@ -22,8 +22,8 @@ std::string_view name_of(WeightType type) {
 }
 
 Recipe Recipe::of(WeightType type) {
-  constexpr Encoding f32 = Encoding::kF32, bf16 = Encoding::kBf16, int8 = Encoding::kInt8, int6 = Encoding::kInt6,
-                     int4 = Encoding::kInt4;
+  constexpr Encoding f32 = Encoding::kF32, bf16 = Encoding::kBf16, int8 = Encoding::kInt8,
+                     int6 = Encoding::kInt6, int4 = Encoding::kInt4;
   switch (type) {
     case WeightType::kF32:
       return {f32, f32, f32, f32, f32, f32, f32, false, false};
@@ -94,8 +94,8 @@ PackedLayout PackedLayout::of(const Config& config, WeightType type) {
   return layout;
 }
 
-Weights view_weights(const Config& config, WeightType type, const RawTensor& embedding, const RopeTables& rope,
-                     std::span<const std::byte> block) {
+Weights view_weights(const Config& config, WeightType type, const RawTensor& embedding,
+                     const RopeTables& rope, std::span<const std::byte> block) {
   const PackedLayout layout = PackedLayout::of(config, type);
   const Recipe recipe = Recipe::of(type);
   const auto floats = [&](std::size_t offset) {
@@ -122,7 +122,8 @@ Weights view_weights(const Config& config, WeightType type, const RawTensor& emb
     layer.value = linear(from.value, recipe.value, config.head_dim, config.width);
     layer.output = linear(from.output, recipe.output, config.width, config.query_width());
     layer.gate_up = linear(from.gate_up, recipe.gate_up, 2 * config.ffn, config.width);
-    layer.down = linear(from.down, recipe.down(weights.layers.size(), config.layers), config.width, config.ffn);
+    layer.down =
+        linear(from.down, recipe.down(weights.layers.size(), config.layers), config.width, config.ffn);
     weights.layers.push_back(layer);
   }
   weights.final_norm = floats(layout.final_norm);

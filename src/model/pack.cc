@@ -85,8 +85,8 @@ void place_int6(Column& from, std::size_t k, std::size_t column, std::byte* pane
       panel[(p / 8 * kPanel + column) * 4 + i] = static_cast<std::byte>((code[0] & 15) | (code[4] & 15) << 4);
       panel[((p / 8 + 1) * kPanel + column) * 4 + i] =
           static_cast<std::byte>((code[8] & 15) | (code[12] & 15) << 4);
-      high[(p / 16 * kPanel + column) * 4 + i] = static_cast<std::byte>(
-          code[0] >> 4 | code[4] >> 4 << 2 | code[8] >> 4 << 4 | code[12] >> 4 << 6);
+      high[(p / 16 * kPanel + column) * 4 + i] =
+          static_cast<std::byte>(code[0] >> 4 | code[4] >> 4 << 2 | code[8] >> 4 << 4 | code[12] >> 4 << 6);
     }
   }
   place_scales(from, k / group, column, panel + kernels::panel_codes_int6(k));
@@ -201,8 +201,7 @@ void pack_embedding(const RawTensor& raw, Encoding encoding, bool round, base::T
 }  // namespace
 
 void pack_layer(const Config& config, const RawLayer& from, const PackedLayout::Layer& to,
-                const Recipe& recipe,
-                std::size_t layer, base::ThreadPool& pool, std::byte* block) {
+                const Recipe& recipe, std::size_t layer, base::ThreadPool& pool, std::byte* block) {
   const bool round = recipe.round_to_bf16;
   pack_norm(from.input_norm, round, 1.0F, block + to.input_norm);
   pack_norm(from.post_attention_norm, round, 1.0F, block + to.post_attention_norm);

@@ -7,7 +7,7 @@
 namespace gemvec::model {
 
 // Norms and matrices of layer number `layer` to the places that `to` names, from `block` on. Biases become 0.
-void pack_layer(const Config& config, const RawLayer& from, const PackedLayout::Layer& to, const Recipe& recipe,
-                std::size_t layer, base::ThreadPool& pool, std::byte* block);
+void pack_layer(const Config& config, const RawLayer& from, const PackedLayout::Layer& to,
+                const Recipe& recipe, std::size_t layer, base::ThreadPool& pool, std::byte* block);
 
 }  // namespace gemvec::model

@@ -116,7 +116,8 @@ float quantize_group_int6(const float* w, std::size_t n, std::uint8_t* codes) {
     std::fill(codes, codes + n, static_cast<std::uint8_t>(kernels::kInt6Zero));
     return 0;
   }
-  // A scale below top / 31 cuts the largest and is finer for all others. The one with the least error is taken.
+  // A scale below top / 31 cuts the largest and is finer for all others. The one with the least error is
+  // taken.
   float best = top / kTop, best_error = std::numeric_limits<float>::infinity();
   for (const float target : {31.0F, 33.0F, 35.0F, 37.0F, 39.0F}) {
     const float scale = top / target, inverse = target / top;

@@ -9,8 +9,8 @@ namespace gemvec::model {
 
 namespace {
 
-// Positions from one exact angle to the next. Between them the angle grows by a rotation in double precision, whose
-// errors, 2^-53 a step, stay far below those of the fp32 numbers that are kept.
+// Positions from one exact angle to the next. Between them the angle grows by a rotation in double precision,
+// whose errors, 2^-53 a step, stay far below those of the fp32 numbers that are kept.
 constexpr std::size_t kStride = 64;
 
 // Positions first .. of one table: cos[p][i], sin[p][i].

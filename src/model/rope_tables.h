@@ -1,4 +1,5 @@
-// Cosines and sines of the rotary position embedding: 4 MB that take a millisecond to compute, and so are in no file.
+// Cosines and sines of the rotary position embedding: 4 MB that take a millisecond to compute, and so are in
+// no file.
 #pragma once
 
 #include "base/aligned.h"

@@ -1,3 +1,4 @@
+// How a batch is cut into blocks of rows.
 #include <algorithm>
 
 #include "model/workspace.h"

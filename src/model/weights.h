@@ -114,7 +114,9 @@ struct PackedLayout {
 
 // The product of the instruction set for codes of this encoding. REQUIRES: has_codes(encoding).
 inline kernels::GemmInt8Fn int8_kernel(const kernels::GemmInt8Kernels& kernels, Encoding encoding) {
-  return encoding == Encoding::kInt8 ? kernels.int8 : encoding == Encoding::kInt6 ? kernels.int6 : kernels.int4;
+  return encoding == Encoding::kInt8   ? kernels.int8
+         : encoding == Encoding::kInt6 ? kernels.int6
+                                       : kernels.int4;
 }
 
 // Fills `block` (layout.bytes, 64-byte aligned). progress(done, total) in bytes may be empty; it is called
@@ -125,8 +127,8 @@ Status pack_weights(const Config& config, const RawWeights& raw, WeightType type
                     const std::function<void(std::uint64_t, std::uint64_t)>& progress);
 
 // Views into a packed block and the tables, which must outlive them. `embedding` stays where it is.
-Weights view_weights(const Config& config, WeightType type, const RawTensor& embedding, const RopeTables& rope,
-                     std::span<const std::byte> block);
+Weights view_weights(const Config& config, WeightType type, const RawTensor& embedding,
+                     const RopeTables& rope, std::span<const std::byte> block);
 
 // Row `row` of a raw matrix as fp32: out[cols]. round_to_bf16 rounds each value to nearest even first.
 void read_row(const RawTensor& tensor, std::size_t row, bool round_to_bf16, float* out);

@@ -195,6 +195,19 @@ void first_everywhere(const Operands& o, Outcome& out) {
   for (std::size_t i = 0; i < 64 / sizeof(T); ++i) set<T>(out, i, get<T>(o, 0, 0));
 }
 
+// 0x8D: in each quarter, words 1 and 3 of a, then 0 and 2 of b.
+void shuffle_two(const Operands& o, Outcome& out) {
+  for (std::size_t i = 0; i < 16; i += 4) {
+    set<u32>(out, i, get<u32>(o, 0, i + 1));
+    set<u32>(out, i + 1, get<u32>(o, 0, i + 3));
+    set<u32>(out, i + 2, get<u32>(o, 1, i));
+    set<u32>(out, i + 3, get<u32>(o, 1, i + 2));
+  }
+}
+void lane_numbers(const Operands&, Outcome& out) {
+  for (std::size_t i = 0; i < 16; ++i) set<u32>(out, i, static_cast<u32>(i));
+}
+
 // clang-format off: a line each
 const std::vector<Definition> kDefinitions = {
     // floats
@@ -219,7 +232,10 @@ const std::vector<Definition> kDefinitions = {
     {"_mm512_reduce_max_ps", Numbers::kFinite, fold<float>([](float a, float b) { return a > b ? a : b; })},
     {"_mm512_reduce_min_ps", Numbers::kFinite, fold<float>([](float a, float b) { return a < b ? a : b; })},
     {"_mm512_reduce_add_epi32", kExact, fold<u32>([](u32 a, u32 b) { return a + b; })},
+    {"_mm512_shuffle_ps", kExact, shuffle_two},
     // whole numbers
+    {"_mm512_setr_epi32", kExact, lane_numbers},
+    {"_mm512_srli_epi16", kExact, convert<u16, u16>(32, [](u16 a) { return static_cast<u16>(a >> 4); })},
     {"_mm512_add_epi32", kExact, each<u32>([](u32 a, u32 b, u32) { return a + b; })},
     {"_mm512_sub_epi32", kExact, each<u32>([](u32 a, u32 b, u32) { return a - b; })},
     {"_mm512_mullo_epi32", kExact, each<u32>([](u32 a, u32 b, u32) { return a * b; })},

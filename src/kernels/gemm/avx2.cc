@@ -1,8 +1,8 @@
 // Matrix products with AVX2.
 #include "kernels/simd/avx2.h"
 
-#include "kernels/gemm/gemm.h"
 #include "kernels/gemm/blocked.inl.h"
+#include "kernels/gemm/gemm.h"
 
 namespace gemvec::kernels {
 

@@ -1,8 +1,8 @@
-// The matrix product for instruction sets whose tile is narrower than a panel: B is unpacked, a block of k at a time,
-// into rows as wide as the tile. Included after a simd header.
+// The matrix product for instruction sets whose tile is narrower than a panel: B is unpacked, a block of k at
+// a time, into rows as wide as the tile. Included after a simd header.
 //
-// Straight from the panel, such a tile would use every second cache line of it, which leaves it half of the level-1
-// cache's sets; and bf16 would be widened for every tile of rows again.
+// Straight from the panel, such a tile would use every second cache line of it, which leaves it half of the
+// level-1 cache's sets; and bf16 would be widened for every tile of rows again.
 #pragma once
 
 #include "kernels/gemm/tile.inl.h"
@@ -37,8 +37,8 @@ struct UnpackBf16 {
   }
 };
 
-// C[R, kTileColumns] (+)= A[R, steps] * B[steps, kTileColumns]: the same sums in the same order as in one go, since
-// C keeps them as they are.
+// C[R, kTileColumns] (+)= A[R, steps] * B[steps, kTileColumns]: the same sums in the same order as in one go,
+// since C keeps them as they are.
 template <int R>
 void run_block(const float* a, std::size_t lda, const float* b, float* c, std::size_t ldc, std::size_t steps,
                bool first) {
@@ -83,8 +83,8 @@ void multiply_blocked(const GemmArgs& args) {
         for (std::size_t tile = 0; tile < tiles; ++tile) {
           const std::size_t begin = tile * args.m / tiles;
           const std::size_t end = (tile + 1) * args.m / tiles;
-          run_block_rows<Vec::kTileRows>(static_cast<int>(end - begin), a + begin * args.lda + k, args.lda, block,
-                                         c + begin * args.ldc, args.ldc, steps, k == 0);
+          run_block_rows<Vec::kTileRows>(static_cast<int>(end - begin), a + begin * args.lda + k, args.lda,
+                                         block, c + begin * args.ldc, args.ldc, steps, k == 0);
         }
       }
     }

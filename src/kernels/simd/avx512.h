@@ -55,10 +55,8 @@ struct Vec {
   // vector plus the vector with every second element, pair, quarter or half negated, which rounds like the
   // subtraction.
   static Vec hadamard(Vec a) {
-    const __m512i sign = _mm512_set1_epi32(static_cast<int>(0x80000000U));
-    const auto negate = [&](__m512 v, __mmask16 lanes) {
-      const __m512i bits = _mm512_castps_si512(v);
-      return _mm512_castsi512_ps(_mm512_mask_xor_epi32(bits, lanes, bits, sign));
+    const auto negate = [](__m512 v, __mmask16 lanes) {
+      return _mm512_xor_ps(v, _mm512_mask_blend_ps(lanes, _mm512_setzero_ps(), _mm512_set1_ps(-0.0F)));
     };
     __m512 v = a.v;
     v = _mm512_add_ps(_mm512_shuffle_ps(v, v, 0xB1), negate(v, 0xAAAA));
