@@ -62,7 +62,7 @@ void add_model_option(CLI::App& command, ModelOptions& options) {
 }
 
 void add_compute_options(CLI::App& command, ModelOptions& options) {
-  command.add_option("--dtype", options.dtype, "Weights (default bf16)")
+  command.add_option("--dtype", options.dtype, "Weights: fp32, bf16, q8 or q4 (default q8)")
       ->type_name("D")
       ->check(CLI::IsMember({"fp32", "bf16", "q8", "q4"}));
   command.add_option("--compute", options.compute, "Arithmetic (default native: as the weights)")
@@ -71,6 +71,11 @@ void add_compute_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--threads", options.threads, "Threads (default: one a core)")
       ->type_name("N")
       ->check(CLI::Range(1U, kMaxThreads).description("1-1024"));
+  command
+      .add_option("--max-memory", options.max_memory,
+                  "Working memory at most, as 64M or 1G (default: no limit)")
+      ->type_name("BYTES")
+      ->transform(CLI::AsSizeValue(false));
   command.add_flag("--no-cache", options.no_cache, "Pack the weights into memory, not into the cache");
 }
 
@@ -111,6 +116,7 @@ Embedder load_embedder(const ModelOptions& options, const std::filesystem::path&
   load.dtype = unwrap_usage(parse_dtype(options.dtype));
   load.compute = unwrap_usage(parse_compute(options.compute));
   load.threads = options.threads;
+  load.max_memory = options.max_memory;
   load.use_cache = !options.no_cache;
   BytesProgress progress;
   load.progress = [&](const LoadProgress& now) {

@@ -16,6 +16,7 @@ struct ModelOptions {
   std::string dtype = "q8";
   std::string compute = "native";
   unsigned threads = 0;
+  std::uint64_t max_memory = 0;  // bytes; 0: no limit
   bool no_cache = false;
 };
 

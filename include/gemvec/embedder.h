@@ -52,6 +52,10 @@ struct LoadOptions {
   DType dtype = DType::kQ8;
   Compute compute = Compute::kNative;
   unsigned threads = 0;  // 0 = one per core this process may run on
+  // Bytes of working memory (ModelInfo::workspace_bytes) at most; 0 = no limit. Less makes micro-batches
+  // smaller; a text that does not fit is an error of the call that brings it. Weights and results are not
+  // counted.
+  std::uint64_t max_memory = 0;
   // Where packed weights are kept between processes; empty = default_cache_dir(). A folder that
   // cannot be written is not an error: the weights are then packed into memory.
   std::filesystem::path cache_dir{};
@@ -136,7 +140,8 @@ class Embedder {
 
   // One vector per text, in the order given. Memory for activations is bounded by the token budget
   // of a micro-batch and not by the number of texts.
-  // Errors: kInvalidArgument (dim, max_tokens), kTooLong (names the index of the text), kCancelled.
+  // Errors: kInvalidArgument (dim, max_tokens, max_memory too small for a text), kTooLong (names the index of
+  // the text), kCancelled.
   [[nodiscard]] Result<Embeddings> embed(std::span<const std::string_view> texts,
                                          const EmbedOptions& options = {}) const;
 

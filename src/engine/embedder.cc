@@ -13,16 +13,13 @@
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "engine/embedder_impl.h"
+#include "engine/micro_batches.h"
 #include "engine/self_check.h"
 #include "engine/tokenizer_cache.h"
 
 namespace gemvec {
 
 namespace {
-
-// Tokens of a micro-batch: enough rows that weights are read rarely (at 1024 tokens a byte of weights serves
-// 1000 multiply-adds), few enough that activations (20 KB a token) stay near the level-3 cache.
-constexpr std::size_t kTokenBudget = 1024;
 
 // Lengths that the model was trained to be cut to (MRL).
 constexpr std::array<unsigned, 4> kDims = {768, 512, 256, 128};
@@ -54,12 +51,6 @@ model::WeightType type_of(DType dtype) {
   return model::WeightType::kQ4;
 }
 
-// One text's ids, owned or borrowed.
-struct Item {
-  std::span<const std::int32_t> ids;
-  TextInfo info;
-};
-
 }  // namespace
 
 Result<Embedder> Embedder::load(const LoadOptions& options) {
@@ -81,6 +72,7 @@ Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& 
   impl->kernels = &kernels::kernel_table(isa);
   impl->dtype = options.dtype;
   impl->compute = options.compute;
+  impl->max_memory = options.max_memory;
   impl->pool =
       std::make_unique<base::ThreadPool>(options.threads == 0 ? base::usable_cores() : options.threads);
 
@@ -132,18 +124,24 @@ std::string_view Embedder::Impl::arithmetic() const {
   return bf16_products() ? "bf16" : "fp32";
 }
 
-Status Embedder::Impl::run_batch(const model::Batch& batch, const model::ForwardOutput& output) {
-  const std::scoped_lock lock(mutex);
+model::ForwardContext Embedder::Impl::context() {
   model::ForwardContext context;
   context.weights = &weights;
   context.kernels = kernels;
   context.pool = pool.get();
   context.workspace = &workspace;
   context.bf16_products = bf16_products();
-  return model::forward(context, batch, output);
+  return context;
+}
+
+Status Embedder::Impl::run_batch(const model::Batch& batch, const model::ForwardOutput& output) {
+  const std::scoped_lock lock(mutex);
+  return model::forward(context(), batch, output);
 }
 
 namespace {
+
+using engine::BatchItem;
 
 // Texts to ids, on all threads. The error of the first text that has one is the call's.
 Result<std::vector<Encoding>> tokenize_all(Embedder::Impl& impl, std::span<const std::string_view> texts,
@@ -176,8 +174,8 @@ Result<std::vector<Encoding>> tokenize_all(Embedder::Impl& impl, std::span<const
   return encodings;
 }
 
-std::vector<Item> items_of(const std::vector<Encoding>& encodings) {
-  std::vector<Item> items(encodings.size());
+std::vector<BatchItem> items_of(const std::vector<Encoding>& encodings) {
+  std::vector<BatchItem> items(encodings.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     const Encoding& e = encodings[i];
     items[i].ids = e.ids;
@@ -189,9 +187,9 @@ std::vector<Item> items_of(const std::vector<Encoding>& encodings) {
   return items;
 }
 
-Result<std::vector<Item>> items_of(const model::Config& config,
-                                   std::span<const std::span<const std::int32_t>> ids) {
-  std::vector<Item> items(ids.size());
+Result<std::vector<BatchItem>> items_of(const model::Config& config,
+                                        std::span<const std::span<const std::int32_t>> ids) {
+  std::vector<BatchItem> items(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i].empty() || ids[i].size() > config.max_tokens) {
       return Error{ErrorCode::kInvalidArgument, fmt::format("Text {}: {} token ids, expected 1 to {}.", i,
@@ -209,43 +207,9 @@ Result<std::vector<Item>> items_of(const model::Config& config,
   return items;
 }
 
-// A micro-batch: which items, and their ids one after the other.
-struct MicroBatch {
-  std::vector<std::size_t> items;
-  std::vector<std::int32_t> ids;
-  std::vector<std::size_t> offsets = {0};
-
-  void clear() {
-    items.clear();
-    ids.clear();
-    offsets.assign(1, 0);
-  }
-  void add(std::size_t index, std::span<const std::int32_t> more) {
-    items.push_back(index);
-    ids.insert(ids.end(), more.begin(), more.end());
-    offsets.push_back(ids.size());
-  }
-};
-
-// Calls run(batch) for all items in micro-batches of about kTokenBudget tokens, longest first: neighbours are
-// then of similar length, and what is left for the end is small.
-template <class Run>
-Status for_batches(const std::vector<Item>& items, const std::function<bool()>& cancelled, Run&& run) {
-  std::vector<std::size_t> order(items.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return items[a].ids.size() > items[b].ids.size(); });
-  MicroBatch batch;
-  for (std::size_t next = 0; next < order.size();) {
-    if (cancelled && cancelled()) return Error{ErrorCode::kCancelled, "Embedding was cancelled."};
-    batch.clear();
-    do {
-      batch.add(order[next], items[order[next]].ids);
-      ++next;
-    } while (next < order.size() && batch.ids.size() + items[order[next]].ids.size() <= kTokenBudget);
-    GEMVEC_CHECK_OK(run(batch));
-  }
-  return {};
+engine::BatchLimits batch_limits(Embedder::Impl& impl) {
+  const model::ForwardContext context = impl.context();
+  return {impl.max_memory, [context](std::size_t tokens) { return model::forward_bytes(context, tokens); }};
 }
 
 // Cuts one row to out.size() numbers and, if asked, to unit length. A vector that is not finite, or has no
@@ -262,7 +226,7 @@ Status finish_vector(std::span<const float> row, bool normalize, std::size_t ind
   return {};
 }
 
-Result<Embeddings> embed_items(Embedder::Impl& impl, const std::vector<Item>& items,
+Result<Embeddings> embed_items(Embedder::Impl& impl, const std::vector<BatchItem>& items,
                                const EmbedOptions& options) {
   const std::size_t width = impl.folder.config.width;
   Embeddings result;
@@ -270,46 +234,49 @@ Result<Embeddings> embed_items(Embedder::Impl& impl, const std::vector<Item>& it
   result.dim = std::min<std::size_t>(options.dim, width);
   result.values.resize(result.count * result.dim);
   result.texts.reserve(items.size());
-  for (const Item& item : items) result.texts.push_back(item.info);
+  for (const BatchItem& item : items) result.texts.push_back(item.info);
   std::vector<float> rows;
-  GEMVEC_CHECK_OK(for_batches(items, options.cancelled, [&](const MicroBatch& batch) -> Status {
-    rows.resize(batch.items.size() * width);
-    GEMVEC_CHECK_OK(
-        impl.run_batch({batch.ids, batch.offsets}, {.embeddings = rows.data(), .tokens = nullptr}));
-    for (std::size_t i = 0; i < batch.items.size(); ++i) {
-      const std::size_t index = batch.items[i];
-      GEMVEC_CHECK_OK(finish_vector(std::span(rows).subspan(i * width, width), options.normalize, index,
-                                    std::span(result.values).subspan(index * result.dim, result.dim)));
-    }
-    return {};
-  }));
+  GEMVEC_CHECK_OK(engine::for_batches(
+      items, batch_limits(impl), options.cancelled, [&](const engine::MicroBatch& batch) -> Status {
+        rows.resize(batch.items.size() * width);
+        GEMVEC_CHECK_OK(
+            impl.run_batch({batch.ids, batch.offsets}, {.embeddings = rows.data(), .tokens = nullptr}));
+        for (std::size_t i = 0; i < batch.items.size(); ++i) {
+          const std::size_t index = batch.items[i];
+          GEMVEC_CHECK_OK(finish_vector(std::span(rows).subspan(i * width, width), options.normalize, index,
+                                        std::span(result.values).subspan(index * result.dim, result.dim)));
+        }
+        return {};
+      }));
   return result;
 }
 
-Result<TokenEmbeddings> embed_token_items(Embedder::Impl& impl, const std::vector<Item>& items,
+Result<TokenEmbeddings> embed_token_items(Embedder::Impl& impl, const std::vector<BatchItem>& items,
                                           const EmbedOptions& options) {
   const std::size_t width = impl.folder.config.width;
   TokenEmbeddings result;
   result.width = width;
   result.offsets = {0};
-  for (const Item& item : items) {
+  for (const BatchItem& item : items) {
     result.offsets.push_back(result.offsets.back() + item.ids.size());
     result.texts.push_back(item.info);
   }
   result.values.resize(result.offsets.back() * width);
   std::vector<float> rows;
-  GEMVEC_CHECK_OK(for_batches(items, options.cancelled, [&](const MicroBatch& batch) -> Status {
-    rows.resize(batch.ids.size() * width);
-    GEMVEC_CHECK_OK(
-        impl.run_batch({batch.ids, batch.offsets}, {.embeddings = nullptr, .tokens = rows.data()}));
-    for (std::size_t i = 0; i < batch.items.size(); ++i) {
-      const auto from = std::span(rows).subspan(batch.offsets[i] * width,
-                                                (batch.offsets[i + 1] - batch.offsets[i]) * width);
-      std::copy(from.begin(), from.end(),
-                result.values.begin() + static_cast<std::ptrdiff_t>(result.offsets[batch.items[i]] * width));
-    }
-    return {};
-  }));
+  GEMVEC_CHECK_OK(engine::for_batches(
+      items, batch_limits(impl), options.cancelled, [&](const engine::MicroBatch& batch) -> Status {
+        rows.resize(batch.ids.size() * width);
+        GEMVEC_CHECK_OK(
+            impl.run_batch({batch.ids, batch.offsets}, {.embeddings = nullptr, .tokens = rows.data()}));
+        for (std::size_t i = 0; i < batch.items.size(); ++i) {
+          const auto from = std::span(rows).subspan(batch.offsets[i] * width,
+                                                    (batch.offsets[i + 1] - batch.offsets[i]) * width);
+          std::copy(
+              from.begin(), from.end(),
+              result.values.begin() + static_cast<std::ptrdiff_t>(result.offsets[batch.items[i]] * width));
+        }
+        return {};
+      }));
   return result;
 }
 

@@ -22,11 +22,13 @@ struct Embedder::Impl {
   Status run_batch(const model::Batch& batch, const model::ForwardOutput& output);
   // bf16 x bf16 products where weights are bf16, and in attention.
   [[nodiscard]] bool bf16_products() const;
+  model::ForwardContext context();
   // Of most linear layers: "fp32", "bf16" or "int8".
   [[nodiscard]] std::string_view arithmetic() const;
 
   DType dtype = DType::kQ8;
   Compute compute = Compute::kNative;
+  std::uint64_t max_memory = 0;  // bytes of working memory; 0: no limit
   engine::ModelFolder folder;
   engine::PackedBlock block;
   model::RopeTables rope;

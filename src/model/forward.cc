@@ -411,7 +411,7 @@ Status forward(const ForwardContext& context, const Batch& batch, const ForwardO
   Workspace& space = *context.workspace;
   const kernels::AttentionKernel& attention = attention_kernel(context);
   space.schedule.plan(batch, context.pool->size(), attention, config.head_dim);
-  GEMVEC_CHECK_OK(space.reserve(config, *context.kernels, attention, batch.tokens(),
+  GEMVEC_CHECK_OK(space.reserve(config, *context.kernels, attention, batch.tokens(), batch.texts(),
                                 space.schedule.operand_bytes(), context.pool->size()));
   return Pass(context, batch).run(output);
 }

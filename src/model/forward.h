@@ -44,8 +44,7 @@ struct ForwardOutput {
 // number of threads. Errors: kIo (out of memory), kBadFormat (a damaged row of a packed embedding table).
 Status forward(const ForwardContext& context, const Batch& batch, const ForwardOutput& output);
 
-// Bytes of working memory for a batch of one text of `tokens` tokens. Several texts of as many tokens
-// together need little more: the keys of each are padded to whole panels of 32.
+// Bytes of working memory for texts of `tokens` tokens together, each rounded up to whole panels of 32 keys.
 std::uint64_t forward_bytes(const ForwardContext& context, std::size_t tokens);
 
 }  // namespace gemvec::model

@@ -16,11 +16,12 @@ struct Sizes {
   std::size_t pair, gemm, attention;                // of a thread
 
   Sizes(const Config& config, const kernels::KernelTable& kernels,
-        const kernels::AttentionKernel& attention_kernel, std::size_t tokens, std::size_t operand_bytes)
+        const kernels::AttentionKernel& attention_kernel, std::size_t tokens, std::size_t texts,
+        std::size_t operand_bytes)
       : residual(tokens * config.width),
         queries(tokens * std::max(config.width, config.query_width())),
         operands(operand_bytes),
-        pooled(tokens * config.width) {
+        pooled(texts * config.width) {
     const std::size_t row = std::max(config.width, config.query_width());
     const std::size_t inputs = std::max(row, config.ffn);
     hidden = kMaxBlockRows * row;
@@ -51,14 +52,15 @@ Status make(base::AlignedBuffer<T>& buffer, std::size_t count) {
 }  // namespace
 
 Status Workspace::reserve(const Config& config, const kernels::KernelTable& kernels,
-                          const kernels::AttentionKernel& attention, std::size_t tokens,
+                          const kernels::AttentionKernel& attention, std::size_t tokens, std::size_t texts,
                           std::size_t operand_bytes, unsigned thread_count) {
-  if (tokens > tokens_ || operand_bytes > operand_bytes_) {
+  if (tokens > tokens_ || texts > texts_ || operand_bytes > operand_bytes_) {
     tokens = std::max(tokens, tokens_);
+    texts = std::max(texts, texts_);
     operand_bytes = std::max(operand_bytes, operand_bytes_);
-    const Sizes sizes(config, kernels, attention, tokens, operand_bytes);
+    const Sizes sizes(config, kernels, attention, tokens, texts, operand_bytes);
     // Released first, so that growing never holds both sizes; nothing is promised until all is there.
-    tokens_ = operand_bytes_ = bytes_ = 0;
+    tokens_ = texts_ = operand_bytes_ = bytes_ = 0;
     for (auto* buffer : {&residual, &queries, &pooled}) *buffer = {};
     for (auto& buffer : operands) buffer = {};
     GEMVEC_CHECK_OK(make(residual, sizes.residual));
@@ -84,6 +86,7 @@ Status Workspace::reserve(const Config& config, const kernels::KernelTable& kern
       threads = std::move(thread_spaces);
     }
     tokens_ = tokens;
+    texts_ = texts;
     operand_bytes_ = operand_bytes;
     bytes_ = sizes.bytes(thread_count);
   }
@@ -93,8 +96,10 @@ Status Workspace::reserve(const Config& config, const kernels::KernelTable& kern
 std::uint64_t Workspace::bytes_for(const Config& config, const kernels::KernelTable& kernels,
                                    const kernels::AttentionKernel& attention, std::size_t tokens,
                                    unsigned threads) {
+  constexpr std::size_t kPanel = kernels::kAttentionPanel;
   const std::size_t operand_bytes = attention.operand_bytes(tokens, config.head_dim);
-  return Sizes(config, kernels, attention, tokens, operand_bytes).bytes(threads);
+  return Sizes(config, kernels, attention, tokens, (tokens + kPanel - 1) / kPanel, operand_bytes)
+      .bytes(threads);
 }
 
 }  // namespace gemvec::model

@@ -93,10 +93,11 @@ class Workspace {
  public:
   // Makes room. Errors: kIo (out of memory).
   Status reserve(const Config& config, const kernels::KernelTable& kernels,
-                 const kernels::AttentionKernel& attention, std::size_t tokens, std::size_t operand_bytes,
-                 unsigned threads);
+                 const kernels::AttentionKernel& attention, std::size_t tokens, std::size_t texts,
+                 std::size_t operand_bytes, unsigned threads);
 
-  // Bytes that reserve() would hold for a batch of one text of `tokens` tokens.
+  // Bytes that reserve() would hold for a batch of texts with `tokens` tokens together, each text's rounded
+  // up to whole panels of keys.
   static std::uint64_t bytes_for(const Config& config, const kernels::KernelTable& kernels,
                                  const kernels::AttentionKernel& attention, std::size_t tokens,
                                  unsigned threads);
@@ -108,12 +109,12 @@ class Workspace {
   base::AlignedBuffer<float> queries;  // [tokens, max(width, query_width)]; attention's output; hidden states
   base::AlignedBuffer<std::byte>
       operands[2];                    // keys and values of the layer that is read, and of the next one
-  base::AlignedBuffer<float> pooled;  // [tokens, width]: one row a text, and a text has a token at least
+  base::AlignedBuffer<float> pooled;  // [texts, width]
   std::vector<BlockSpace> blocks;     // [threads]
   std::vector<ThreadSpace> threads;   // [threads]
 
  private:
-  std::size_t tokens_ = 0, operand_bytes_ = 0;
+  std::size_t tokens_ = 0, texts_ = 0, operand_bytes_ = 0;
   std::uint64_t bytes_ = 0;
 };
 
