@@ -62,9 +62,9 @@ void add_model_option(CLI::App& command, ModelOptions& options) {
 }
 
 void add_compute_options(CLI::App& command, ModelOptions& options) {
-  command.add_option("--dtype", options.dtype, "Weights: fp32, bf16, q8 or q4 (default q8)")
+  command.add_option("--dtype", options.dtype, "Weights: fp32, bf16, q8, q4 or mixed (default q8)")
       ->type_name("D")
-      ->check(CLI::IsMember({"fp32", "bf16", "q8", "q4"}));
+      ->check(CLI::IsMember({"fp32", "bf16", "q8", "q4", "mixed"}));
   command.add_option("--compute", options.compute, "Arithmetic (default native: as the weights)")
       ->type_name("C")
       ->check(CLI::IsMember({"native", "fp32"}));

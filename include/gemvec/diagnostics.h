@@ -22,6 +22,7 @@ struct VerifyReport {
   std::vector<float> expected_similarities;  // [4], of the weight set that was loaded
   std::vector<VerifyCase> cases;
   bool ok = false;
+  bool promised = true;  // false for DType::kMixed: the cases then say how far off the vectors are, no more
 };
 
 // Embeds the card's example and a few goldens built into the library (short, past the attention

@@ -30,13 +30,16 @@ enum class DType {
   kBf16,  // each tensor rounded to bf16: what the ONNX release carries
   kQ8,    // 8 bits, where that is harmless: docs/quantization.md
   kQ4,    // 4 bits, where that is harmless: at most 200 MB with the embedding table
+  // 4 bits, one scale a row, in the table, the feed-forward and the dense layers, 8 in attention: as the
+  // model card's quantisation-aware checkpoints. Weights that were not trained for it lose much.
+  kMixed,
 };
 
 // Numbers in the arithmetic of the linear layers. Everything else is fp32 always.
 enum class Compute {
-  kNative,  // as the weights: bf16 x bf16 -> fp32 for kBf16, int8 x int8 -> int32 for kQ8 and kQ4
-  kFp32,    // fp32 x fp32, also over bf16 weights: the ONNX release exactly, in half its memory; not for kQ8,
-            // kQ4
+  kNative,  // as the weights: bf16 x bf16 -> fp32 for kBf16, int8 x int8 -> int32 for 8 bits and fewer
+  kFp32,    // fp32 x fp32, also over bf16 weights: the ONNX release exactly, in half its memory. Needs
+            // kFp32 or kBf16
 };
 
 struct LoadProgress {
@@ -174,7 +177,7 @@ class Embedder {
 // GEMVEC_CACHE, else XDG_CACHE_HOME/gemvec, else HOME/.cache/gemvec; empty if none is set.
 std::filesystem::path default_cache_dir();
 
-// "fp32", "bf16", "q8", "q4" <-> DType. Errors: kInvalidArgument, listing the names.
+// "fp32", "bf16", "q8", "q4", "mixed" <-> DType. Errors: kInvalidArgument, listing the names.
 Result<DType> parse_dtype(std::string_view name);
 Result<Compute> parse_compute(std::string_view name);  // "native", "fp32"
 std::string_view name_of(DType dtype);

@@ -12,6 +12,8 @@ Accuracy Accuracy::of(const Embedder::Impl& impl) {
       return {0, 0.9995, 0.999};
     case DType::kQ4:
       return {0, 0.99, 0.98};
+    case DType::kMixed:  // nothing can be promised for weights that were not trained for it
+      return {0, -1, -1};
     case DType::kFp32:
     case DType::kBf16:
       break;

@@ -60,6 +60,7 @@ Result<VerifyReport> verify(const Embedder& embedder) {
 
   VerifyReport report;
   report.ok = true;
+  report.promised = promised.max_abs_diff > 0 || promised.cosine_long > 0;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     report.cases.push_back(compare(std::string(cases[i].name), vectors.vector(i),
                                    fp32_weights ? cases[i].fp32 : cases[i].bf16, promised,
@@ -86,7 +87,7 @@ double measure_peak_gflops(const Embedder& embedder) {
   Embedder::Impl& impl = *embedder.impl_;
   const std::scoped_lock lock(impl.mutex);
   const auto& gemm = *impl.kernels->gemm;
-  const bool int8 = impl.dtype == DType::kQ8 || impl.dtype == DType::kQ4;
+  const bool int8 = impl.arithmetic() == "int8";
   const auto peak = int8                   ? impl.kernels->gemm_int8->peak
                     : impl.bf16_products() ? gemm.peak_bf16
                                            : gemm.peak_f32;

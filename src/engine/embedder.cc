@@ -46,9 +46,11 @@ model::WeightType type_of(DType dtype) {
     case DType::kQ8:
       return model::WeightType::kQ8;
     case DType::kQ4:
+      return model::WeightType::kQ4;
+    case DType::kMixed:
       break;
   }
-  return model::WeightType::kQ4;
+  return model::WeightType::kMixed;
 }
 
 }  // namespace
@@ -61,8 +63,8 @@ Result<Embedder> Embedder::load(const LoadOptions& options) {
 }
 
 Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& options) {
-  const bool quantized = options.dtype == DType::kQ8 || options.dtype == DType::kQ4;
-  if (quantized && options.compute == Compute::kFp32) {
+  const bool exact = options.dtype == DType::kFp32 || options.dtype == DType::kBf16;
+  if (!exact && options.compute == Compute::kFp32) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("compute fp32: dtype {} is computed in int8; expected dtype fp32 or bf16.",
                              name_of(options.dtype))};
@@ -120,7 +122,7 @@ bool Embedder::Impl::bf16_products() const {
 }
 
 std::string_view Embedder::Impl::arithmetic() const {
-  if (dtype == DType::kQ8 || dtype == DType::kQ4) return "int8";
+  if (dtype != DType::kFp32 && dtype != DType::kBf16) return "int8";
   return bf16_products() ? "bf16" : "fp32";
 }
 

@@ -22,8 +22,9 @@ Result<DType> parse_dtype(std::string_view name) {
   if (name == "bf16") return DType::kBf16;
   if (name == "q8") return DType::kQ8;
   if (name == "q4") return DType::kQ4;
+  if (name == "mixed") return DType::kMixed;
   return Error{ErrorCode::kInvalidArgument,
-               "dtype '" + std::string(name) + "': expected one of fp32, bf16, q8, q4."};
+               "dtype '" + std::string(name) + "': expected one of fp32, bf16, q8, q4, mixed."};
 }
 
 Result<Compute> parse_compute(std::string_view name) {
@@ -43,6 +44,8 @@ std::string_view name_of(DType dtype) {
       return "q8";
     case DType::kQ4:
       return "q4";
+    case DType::kMixed:
+      return "mixed";
   }
   return "";
 }

@@ -44,8 +44,10 @@ Status self_check(const Embedder& embedder, Embedder::Impl& impl) {
     }
   }
   auto compared = compare_with_card(embedder, impl.dtype);
-  // Memory that is too little for the card's short texts may still do for the caller's: nothing is known then.
-  if (!compared.ok() && compared.error().code == ErrorCode::kInvalidArgument && impl.max_memory != 0) return {};
+  // Memory that is too little for the card's short texts may still do for the caller's: nothing is known
+  // then.
+  if (!compared.ok() && compared.error().code == ErrorCode::kInvalidArgument && impl.max_memory != 0)
+    return {};
   GEMVEC_TRY(card, std::move(compared));
   impl.check_max_abs_diff = card.max_abs_diff;
   impl.check = judge(impl, card.max_abs_diff);

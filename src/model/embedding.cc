@@ -31,14 +31,20 @@ std::size_t embedding_row_bytes(Encoding encoding, std::size_t width) {
   return code_bytes(encoding, width) + sizeof(float) + sizeof(std::uint32_t);
 }
 
-void pack_embedding_row(Encoding encoding, const float* x, std::size_t width, std::byte* row) {
+void pack_embedding_row(Encoding encoding, const float* x, std::size_t width, bool one_step, std::byte* row) {
   const std::size_t codes = code_bytes(encoding, width);
   float scale;
   if (encoding == Encoding::kInt8) {
     scale = quantize_group_int8(x, width, reinterpret_cast<std::int8_t*>(row));
   } else {
     std::vector<std::uint8_t> halves(width);
-    scale = quantize_group_int4(x, width, halves.data(), reinterpret_cast<std::uint8_t*>(row + width / 2));
+    auto* steps = reinterpret_cast<std::uint8_t*>(row + width / 2);
+    if (one_step) {
+      std::vector<float> copy(x, x + width);
+      quantize_channel_int4(copy.data(), width, width, halves.data(), steps, &scale);
+    } else {
+      scale = quantize_group_int4(x, width, halves.data(), steps);
+    }
     for (std::size_t i = 0; i < width / 2; ++i) {
       row[i] = static_cast<std::byte>(halves[2 * i] | halves[2 * i + 1] << 4U);
     }

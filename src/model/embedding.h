@@ -17,8 +17,8 @@ namespace gemvec::model {
 // Bytes from one row to the next, a multiple of 4. REQUIRES: kInt8 or kInt4.
 std::size_t embedding_row_bytes(Encoding encoding, std::size_t width);
 
-// One row, x[width], into `row`. x is not changed.
-void pack_embedding_row(Encoding encoding, const float* x, std::size_t width, std::byte* row);
+// One row, x[width], into `row`. x is not changed. one_step: 4 bits have the same step in the whole row.
+void pack_embedding_row(Encoding encoding, const float* x, std::size_t width, bool one_step, std::byte* row);
 
 // One row as fp32, out[width]. False if the check does not fit the bytes: the file is damaged.
 [[nodiscard]] bool read_embedding_row(Encoding encoding, const std::byte* row, std::size_t width, float* out);

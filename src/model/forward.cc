@@ -294,9 +294,9 @@ class Pass {
                const PackedLinear& reader, const PackedLinear* other) {
     if (has_codes(reader.encoding) || (other != nullptr && has_codes(other->encoding))) {
       const std::size_t group = group_of(columns);
-      kernels_.quantize->row(x, columns, group,
-                             space.codes.data() + row * columns * kernels_.gemm_int8->code_bytes,
-                             space.groups.data() + row * (columns / group));
+      const auto quantize = recipe_.per_channel ? kernels_.quantize->plain : kernels_.quantize->row;
+      quantize(x, columns, group, space.codes.data() + row * columns * kernels_.gemm_int8->code_bytes,
+               space.groups.data() + row * (columns / group));
     }
     const bool bf16 =
         reader.encoding == Encoding::kBf16 || (other != nullptr && other->encoding == Encoding::kBf16);

@@ -17,6 +17,8 @@ std::string_view name_of(WeightType type) {
       return "q8";
     case WeightType::kQ4:
       return "q4";
+    case WeightType::kMixed:
+      return "mixed";
   }
   return "";
 }
@@ -33,6 +35,8 @@ Recipe Recipe::of(WeightType type) {
       return {int8, bf16, int8, int8, bf16, int8, f32, true, true};
     case WeightType::kQ4:
       return {int6, int8, int6, int6, int8, int8, int4, true, true};
+    case WeightType::kMixed:
+      return {int8, int8, int8, int4, int4, int4, int4, true, false, true};
   }
   return {};
 }

@@ -65,10 +65,11 @@ void place_scales(const Column& from, std::size_t groups, std::size_t column, st
   for (std::size_t g = 0; g < groups; ++g) to[g * kPanel] = from.scales[g];
 }
 
-void place_int8(Column& from, std::size_t k, std::size_t column, std::byte* panel) {
+void place_int8(Column& from, std::size_t k, bool per_channel, std::size_t column, std::byte* panel) {
   const std::size_t group = group_of(k);
-  quantize_int8(from.numbers.data(), k, group, reinterpret_cast<std::int8_t*>(from.codes.data()),
-                from.scales.data());
+  const auto quantize = per_channel ? quantize_channel_int8 : quantize_int8;
+  quantize(from.numbers.data(), k, group, reinterpret_cast<std::int8_t*>(from.codes.data()),
+           from.scales.data());
   for (std::size_t p = 0; p < k; ++p) {  // 128 added: the sign bit turned
     panel[(p / 4 * kPanel + column) * 4 + p % 4] = static_cast<std::byte>(from.codes[p] ^ 0x80U);
   }
@@ -92,9 +93,10 @@ void place_int6(Column& from, std::size_t k, std::size_t column, std::byte* pane
   place_scales(from, k / group, column, panel + kernels::panel_codes_int6(k));
 }
 
-void place_int4(Column& from, std::size_t k, std::size_t column, std::byte* panel) {
+void place_int4(Column& from, std::size_t k, bool per_channel, std::size_t column, std::byte* panel) {
   const std::size_t group = group_of(k);
-  quantize_int4(from.numbers.data(), k, group, from.codes.data(), from.steps.data(), from.scales.data());
+  const auto quantize = per_channel ? quantize_channel_int4 : quantize_int4;
+  quantize(from.numbers.data(), k, group, from.codes.data(), from.steps.data(), from.scales.data());
   for (std::size_t p = 0; p < k; p += 8) {
     for (std::size_t i = 0; i < 4; ++i) {
       panel[(p / 8 * kPanel + column) * 4 + i] =
@@ -108,8 +110,8 @@ void place_int4(Column& from, std::size_t k, std::size_t column, std::byte* pane
   place_scales(from, k / group, column, steps + kernels::panel_steps(k));
 }
 
-void pack_linear(const RawRows& source, const PackedLinear& layer, bool round, base::ThreadPool& pool,
-                 std::byte* out) {
+void pack_linear(const RawRows& source, const PackedLinear& layer, const Recipe& recipe,
+                 base::ThreadPool& pool, std::byte* out) {
   std::vector<Column> columns(pool.size(), Column(layer.inputs));
   pool.run(layer.panels(), [&](std::size_t index, unsigned thread) {
     Column& column = columns[thread];
@@ -118,7 +120,7 @@ void pack_linear(const RawRows& source, const PackedLinear& layer, bool round, b
       std::memset(panel + layer.panel_bytes() - kernels::kPanelBias, 0, kernels::kPanelBias);
     }
     for (std::size_t j = 0; j < kPanel; ++j) {
-      source.read(index * kPanel + j, round, column.numbers.data());
+      source.read(index * kPanel + j, recipe.round_to_bf16, column.numbers.data());
       switch (layer.encoding) {
         case Encoding::kF32:
           place_f32(column.numbers.data(), layer.inputs, j, panel);
@@ -127,13 +129,13 @@ void pack_linear(const RawRows& source, const PackedLinear& layer, bool round, b
           place_bf16(column.numbers.data(), layer.inputs, j, panel);
           break;
         case Encoding::kInt8:
-          place_int8(column, layer.inputs, j, panel);
+          place_int8(column, layer.inputs, recipe.per_channel, j, panel);
           break;
         case Encoding::kInt6:
           place_int6(column, layer.inputs, j, panel);
           break;
         case Encoding::kInt4:
-          place_int4(column, layer.inputs, j, panel);
+          place_int4(column, layer.inputs, recipe.per_channel, j, panel);
           break;
       }
     }
@@ -150,22 +152,34 @@ void pack_norm(const RawTensor& raw, bool round, float factor, std::byte* out) {
 // every width.
 constexpr std::size_t kHeadColumns = 16;
 
+// A row of a dense layer: on the grid of 4 bits where that is part of the recipe, though multiplied in fp32.
+void read_dense(const RawTensor& dense, std::size_t row, const Recipe& recipe, float* out) {
+  read_row(dense, row, recipe.round_to_bf16, out);
+  if (!recipe.per_channel) return;
+  Column column(dense.cols);
+  quantize_channel_int4(out, dense.cols, dense.cols, column.codes.data(), column.steps.data(),
+                        column.scales.data());
+  for (std::size_t i = 0; i < dense.cols; ++i) {
+    out[i] = static_cast<float>(static_cast<int>(column.codes[i]) - 8) * column.scales[0];
+  }
+}
+
 // dense3 * dense2, in double: neither has a bias or an activation between them, and doing it once saves
 // 6/7 of the head's work for every text.
-void pack_head(const RawWeights& raw, bool round, base::ThreadPool& pool, std::byte* out) {
+void pack_head(const RawWeights& raw, const Recipe& recipe, base::ThreadPool& pool, std::byte* out) {
   const std::size_t width = raw.dense2.cols;
   const std::size_t inner = raw.dense2.rows;
   std::vector<double> dense2(inner * width);
   std::vector<float> scratch(pool.size() * std::max(width, inner));
   pool.run(inner, [&](std::size_t j, unsigned thread) {
     float* row = scratch.data() + thread * width;
-    read_row(raw.dense2, j, round, row);
+    read_dense(raw.dense2, j, recipe, row);
     std::copy(row, row + width, dense2.data() + j * width);
   });
   std::vector<float> folded(width * width);
   pool.run(width, [&](std::size_t n, unsigned thread) {
     float* dense3 = scratch.data() + thread * inner;
-    read_row(raw.dense3, n, round, dense3);
+    read_dense(raw.dense3, n, recipe, dense3);
     for (std::size_t k = 0; k < width; k += kHeadColumns) {
       double sums[kHeadColumns] = {};
       for (std::size_t j = 0; j < inner; ++j) {
@@ -178,22 +192,22 @@ void pack_head(const RawWeights& raw, bool round, base::ThreadPool& pool, std::b
   });
   const RawTensor head{RawType::kF32, width, width, reinterpret_cast<const std::byte*>(folded.data())};
   const RawTensor* const parts[] = {&head};
-  pack_linear(RawRows{parts}, {nullptr, Encoding::kF32, width, width}, false, pool, out);
+  pack_linear(RawRows{parts}, {nullptr, Encoding::kF32, width, width}, Recipe::of(WeightType::kF32), pool,
+              out);
 }
 
 // Rows of the embedding table that one task packs: some milliseconds' worth.
 constexpr std::size_t kEmbeddingRows = 1024;
 
-void pack_embedding(const RawTensor& raw, Encoding encoding, bool round, base::ThreadPool& pool,
-                    std::byte* out) {
-  const std::size_t row_bytes = embedding_row_bytes(encoding, raw.cols);
+void pack_embedding(const RawTensor& raw, const Recipe& recipe, base::ThreadPool& pool, std::byte* out) {
+  const std::size_t row_bytes = embedding_row_bytes(recipe.embedding, raw.cols);
   std::vector<float> scratch(pool.size() * raw.cols);
   pool.run((raw.rows + kEmbeddingRows - 1) / kEmbeddingRows, [&](std::size_t task, unsigned thread) {
     float* x = scratch.data() + thread * raw.cols;
     const std::size_t end = std::min(raw.rows, (task + 1) * kEmbeddingRows);
     for (std::size_t row = task * kEmbeddingRows; row < end; ++row) {
-      read_row(raw, row, round, x);
-      pack_embedding_row(encoding, x, raw.cols, out + row * row_bytes);
+      read_row(raw, row, recipe.round_to_bf16, x);
+      pack_embedding_row(recipe.embedding, x, raw.cols, recipe.per_channel, out + row * row_bytes);
     }
   });
 }
@@ -212,7 +226,7 @@ void pack_layer(const Config& config, const RawLayer& from, const PackedLayout::
   const auto linear = [&](const RawRows& source, Encoding encoding, std::size_t offset) {
     std::size_t rows = 0;
     for (const RawTensor* part : source.parts) rows += part->rows;
-    pack_linear(source, {nullptr, encoding, rows, source.parts[0]->cols}, round, pool, block + offset);
+    pack_linear(source, {nullptr, encoding, rows, source.parts[0]->cols}, recipe, pool, block + offset);
   };
   const RawTensor* const query_key[] = {&from.q, &from.k};
   const RawTensor* const value[] = {&from.v};
@@ -266,10 +280,10 @@ Status pack_weights(const Config& config, const RawWeights& raw, WeightType type
   }
   report(layout.final_norm);
   pack_norm(raw.final_norm, round, 1.0F, at(layout.final_norm));
-  pack_head(raw, round, pool, at(layout.head));
+  pack_head(raw, recipe, pool, at(layout.head));
   report(layout.embedding);
   if (recipe.embedding != Encoding::kF32) {
-    pack_embedding(raw.embedding, recipe.embedding, round, pool, at(layout.embedding));
+    pack_embedding(raw.embedding, recipe, pool, at(layout.embedding));
   }
   if (recipe.calibrated) {
     GEMVEC_CHECK_OK(calibrate(config, raw, type, kernels, pool, block, [&](std::size_t layer) {

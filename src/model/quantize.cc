@@ -160,4 +160,21 @@ void quantize_int4(float* w, std::size_t k, std::size_t group, std::uint8_t* hal
   }
 }
 
+void quantize_channel_int8(float* w, std::size_t k, std::size_t group, std::int8_t* codes, float* scales) {
+  std::fill(scales, scales + k / group, quantize_group_int8(w, k, codes));
+}
+
+void quantize_channel_int4(float* w, std::size_t k, std::size_t group, std::uint8_t* halves,
+                           std::uint8_t* steps, float* scales) {
+  constexpr float kTop = 7;  // symmetric: -8 is not used
+  const float top = highest(w, k);
+  const float scale = top / kTop;
+  const float inverse = top < 1e-30F ? 0.0F : kTop / top;
+  for (std::size_t i = 0; i < k; ++i) {
+    halves[i] = static_cast<std::uint8_t>(std::clamp(nearest(w[i] * inverse) + 8, 0.0F, 15.0F));
+  }
+  std::fill(steps, steps + k / kernels::kStepGroup, std::uint8_t{1 + 16 * 8});
+  std::fill(scales, scales + k / group, scale);
+}
+
 }  // namespace gemvec::model

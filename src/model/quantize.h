@@ -21,7 +21,14 @@ void quantize_int6(float* w, std::size_t k, std::size_t group, std::uint8_t* cod
 void quantize_int4(float* w, std::size_t k, std::size_t group, std::uint8_t* halves, std::uint8_t* steps,
                    float* scales);
 
-// What both do without the rotation, for `n` numbers of one group (n a multiple of 32): returns the scale.
+// Without rotation, and with one scale for the whole column: codes of -127..127, and halves of 0..15 whose
+// zero is 8.
+void quantize_channel_int8(float* w, std::size_t k, std::size_t group, std::int8_t* codes, float* scales);
+void quantize_channel_int4(float* w, std::size_t k, std::size_t group, std::uint8_t* halves,
+                           std::uint8_t* steps, float* scales);
+
+// What the others do without the rotation, for `n` numbers of one group (n a multiple of 32): returns the
+// scale.
 float quantize_group_int8(const float* w, std::size_t n, std::int8_t* codes);
 float quantize_group_int6(const float* w, std::size_t n, std::uint8_t* codes);
 float quantize_group_int4(const float* w, std::size_t n, std::uint8_t* halves, std::uint8_t* steps);

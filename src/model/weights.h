@@ -33,9 +33,9 @@ constexpr bool has_codes(Encoding encoding) {
 }
 
 // A set of packed weights.
-enum class WeightType { kF32, kBf16, kQ8, kQ4 };
+enum class WeightType { kF32, kBf16, kQ8, kQ4, kMixed };
 
-std::string_view name_of(WeightType type);  // "fp32", "bf16", "q8", "q4"
+std::string_view name_of(WeightType type);  // "fp32", "bf16", "q8", "q4", "mixed"
 
 // Which encoding each matrix has. docs/quantization.md says why.
 struct Recipe {
@@ -45,6 +45,9 @@ struct Recipe {
   Encoding embedding;
   bool round_to_bf16;  // the source is rounded to bf16 first: the weights of the ONNX release
   bool calibrated;     // codes get a bias: model/calibrate.h
+  // One scale for all of an output's weights, no rotation, 4 bits in the dense layers too: the grid of
+  // checkpoints that were trained for it.
+  bool per_channel = false;
 
   static Recipe of(WeightType type);
   [[nodiscard]] Encoding down(std::size_t layer, std::size_t layers) const {

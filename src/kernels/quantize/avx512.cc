@@ -6,6 +6,7 @@
 
 namespace gemvec::kernels {
 
-const QuantizeKernels kQuantizeAvx512 = {.row = quantize_row<std::int16_t>};
+const QuantizeKernels kQuantizeAvx512 = {.row = quantize_row<std::int16_t, true>,
+                                         .plain = quantize_row<std::int16_t, false>};
 
 }  // namespace gemvec::kernels

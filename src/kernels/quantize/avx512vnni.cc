@@ -6,6 +6,7 @@
 
 namespace gemvec::kernels {
 
-const QuantizeKernels kQuantizeAvx512Vnni = {.row = quantize_row<std::int8_t>};
+const QuantizeKernels kQuantizeAvx512Vnni = {.row = quantize_row<std::int8_t, true>,
+                                             .plain = quantize_row<std::int8_t, false>};
 
 }  // namespace gemvec::kernels

@@ -6,6 +6,7 @@
 
 namespace gemvec::kernels {
 
-const QuantizeKernels kQuantizeAvxVnni = {.row = quantize_row<std::int8_t>};
+const QuantizeKernels kQuantizeAvxVnni = {.row = quantize_row<std::int8_t, true>,
+                                          .plain = quantize_row<std::int8_t, false>};
 
 }  // namespace gemvec::kernels

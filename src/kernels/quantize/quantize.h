@@ -31,6 +31,8 @@ struct QuantizeKernels {
   // x: [n]; n a multiple of group; group is 32, 64 or 128. codes: [n], int8 or int16 as the instruction set's
   // matrix product wants them. groups: [n / group]. Nothing may overlap.
   void (*row)(const float* x, std::size_t n, std::size_t group, void* codes, RowGroup* groups);
+  // The same without the Hadamard transform: for weights that stand on a grid of their own.
+  void (*plain)(const float* x, std::size_t n, std::size_t group, void* codes, RowGroup* groups);
 };
 
 extern const QuantizeKernels kQuantizeScalar;

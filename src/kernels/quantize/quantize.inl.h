@@ -23,11 +23,11 @@ inline void hadamard(Vec (&v)[N]) {
 }
 
 // One group of N vectors.
-template <class Code, int N>
+template <class Code, bool kRotate, int N>
 inline void quantize_group(const float* x, Code* codes, RowGroup* group) {
   Vec v[N];
   for (int i = 0; i < N; ++i) v[i] = Vec::load(x + static_cast<std::size_t>(i) * Vec::kLanes);
-  hadamard(v);
+  if constexpr (kRotate) hadamard(v);
   Vec top = Vec::abs(v[0]);
   for (int i = 1; i < N; ++i) top = Vec::max(top, Vec::abs(v[i]));
   const float highest = Vec::max_lane(top);
@@ -44,20 +44,20 @@ inline void quantize_group(const float* x, Code* codes, RowGroup* group) {
   group->bias = -128 * static_cast<std::int32_t>(Vec::sum(sum));
 }
 
-template <class Code>
+template <class Code, bool kRotate>
 inline void quantize_row(const float* x, std::size_t n, std::size_t group, void* codes, RowGroup* groups) {
   constexpr int kLanes = static_cast<int>(Vec::kLanes);
   Code* out = static_cast<Code*>(codes);
   for (std::size_t i = 0; i < n; i += group, ++groups) {
     switch (group) {
       case 128:
-        quantize_group<Code, 128 / kLanes>(x + i, out + i, groups);
+        quantize_group<Code, kRotate, 128 / kLanes>(x + i, out + i, groups);
         break;
       case 64:
-        quantize_group<Code, 64 / kLanes>(x + i, out + i, groups);
+        quantize_group<Code, kRotate, 64 / kLanes>(x + i, out + i, groups);
         break;
       default:
-        quantize_group<Code, 32 / kLanes>(x + i, out + i, groups);
+        quantize_group<Code, kRotate, 32 / kLanes>(x + i, out + i, groups);
     }
   }
 }

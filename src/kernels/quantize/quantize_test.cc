@@ -22,12 +22,14 @@ struct Quantized {
   std::vector<RowGroup> groups;
 };
 
-Quantized quantize(const KernelTable& kernels, const std::vector<float>& x, std::size_t group) {
+Quantized quantize(const KernelTable& kernels, const std::vector<float>& x, std::size_t group,
+                   bool rotate = true) {
   const std::size_t width = kernels.gemm_int8->code_bytes;
   std::vector<std::byte> bytes(x.size() * width + 64, std::byte{0x5A});
   Quantized out;
   out.groups.resize(x.size() / group);
-  kernels.quantize->row(x.data(), x.size(), group, bytes.data(), out.groups.data());
+  const auto row = rotate ? kernels.quantize->row : kernels.quantize->plain;
+  row(x.data(), x.size(), group, bytes.data(), out.groups.data());
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (width == 1) {
       std::int8_t code;
@@ -74,6 +76,16 @@ TEST_P(Quantize, RepresentsTheTransformedGroupToHalfAStep) {
           << "element " << i;
       ASSERT_LE(std::abs(q.codes[i]), 127);
     }
+  }
+}
+
+TEST_P(Quantize, WithoutTheTransformIsRoundingAlone) {
+  const std::size_t group = GetParam();
+  const auto x = numbers(768, 1, group);
+  const Quantized q = quantize(selected_kernels(), x, group, false);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const float scale = q.groups[i / group].scale;
+    ASSERT_NEAR(q.codes[i] * scale, x[i], (0.5F + 0x1p-16F) * scale) << "element " << i;
   }
 }
 
