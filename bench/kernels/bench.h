@@ -15,6 +15,9 @@ namespace gemvec::bench {
 
 // Each registers a family's benchmarks, named family/function/shape.
 void add_gemm();
+void add_gemm_int8();
+void add_quantize();
+void add_attention();
 void add_norm();
 void add_rope();
 void add_geglu();

@@ -15,6 +15,9 @@ int main(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::AddCustomContext("instruction set", std::string(gemvec::cpu::name_of(*isa)));
   gemvec::bench::add_gemm();
+  gemvec::bench::add_gemm_int8();
+  gemvec::bench::add_quantize();
+  gemvec::bench::add_attention();
   gemvec::bench::add_norm();
   gemvec::bench::add_rope();
   gemvec::bench::add_geglu();
