@@ -6,8 +6,11 @@
 
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
+#include "model/embedding.h"
+#include "model/weights.h"
 #include "support/random.h"
 #include "support/reference_forward.h"
 #include "support/temp_dir.h"
@@ -69,7 +72,8 @@ struct Arithmetic {
   Compute compute;
 };
 
-class TinyArithmetic : public TinyEmbedder, public ::testing::WithParamInterface<Arithmetic> {};
+class TinyDeterminism : public TinyEmbedder, public ::testing::WithParamInterface<Arithmetic> {};
+class TinyArithmetic : public TinyDeterminism {};
 
 // fp32 arithmetic: 7 layers of sums of at most 192 products; the bound is the project's contract for the
 // release.
@@ -86,7 +90,7 @@ TEST_P(TinyArithmetic, MatchesDoublePrecisionAtEveryLength) {
     const auto found = embedder.embed_ids(views(texts));
     ASSERT_TRUE(found.ok()) << found.error().message;
     const auto expected =
-        testing::reference_embedding(model, ids, {.bf16_weights = GetParam().dtype == DType::kBf16});
+        testing::reference_embedding(model, ids, {.bf16_weights = GetParam().dtype != DType::kFp32});
     double dot = 0;
     for (std::size_t i = 0; i < expected.size(); ++i) {
       dot += found->values[i] * expected[i];
@@ -116,7 +120,7 @@ TEST_P(TinyArithmetic, GivesHiddenStatesOfEveryToken) {
   const engine::ModelFolder model = folder();
   for (std::size_t text = 0; text < texts.size(); ++text) {
     const auto expected =
-        testing::reference_forward(model, texts[text], {.bf16_weights = GetParam().dtype == DType::kBf16})
+        testing::reference_forward(model, texts[text], {.bf16_weights = GetParam().dtype != DType::kFp32})
             .tokens;
     // Hidden states are of order 1 to 10. fp32: relative 1e-5 of that; bf16 products: 8 bits an operand,
     // averaged over a row by 7 layers of residuals.
@@ -129,7 +133,7 @@ TEST_P(TinyArithmetic, GivesHiddenStatesOfEveryToken) {
 }
 
 // The promise of determinism: same bits alone, in company, in any order.
-TEST_P(TinyArithmetic, GivesTheSameBitsInAnyBatchAndOrder) {
+TEST_P(TinyDeterminism, GivesTheSameBitsInAnyBatchAndOrder) {
   auto load_options = options();
   load_options.dtype = GetParam().dtype;
   load_options.compute = GetParam().compute;
@@ -154,7 +158,7 @@ TEST_P(TinyArithmetic, GivesTheSameBitsInAnyBatchAndOrder) {
   }
 }
 
-TEST_P(TinyArithmetic, GivesTheSameBitsWithAnyNumberOfThreads) {
+TEST_P(TinyDeterminism, GivesTheSameBitsWithAnyNumberOfThreads) {
   std::vector<Ids> texts;
   for (const std::size_t length : kLengths) texts.push_back(random_ids(length, length + 2000));
   std::vector<float> first;
@@ -169,6 +173,75 @@ TEST_P(TinyArithmetic, GivesTheSameBitsWithAnyNumberOfThreads) {
     ASSERT_EQ(0, std::memcmp(first.data(), found->values.data(), first.size() * sizeof(float))) << threads;
   }
 }
+
+// Accuracy of q8 and q4 is a promise about the release's weights: tests/golden.
+class TinyQuantized : public TinyEmbedder, public ::testing::WithParamInterface<DType> {};
+
+TEST_P(TinyQuantized, RefusesToComputeInFp32) {
+  auto load_options = options();
+  load_options.dtype = GetParam();
+  load_options.compute = Compute::kFp32;
+  const auto embedder = Embedder::load(load_options);
+  ASSERT_FALSE(embedder.ok());
+  EXPECT_EQ(embedder.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_NE(embedder.error().message.find(name_of(GetParam())), std::string::npos)
+      << embedder.error().message;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TinyQuantized, ::testing::Values(DType::kQ8, DType::kQ4),
+                         [](const auto& info) { return std::string(name_of(info.param)); });
+
+TEST(DTypes, HaveNamesThatAreRead) {
+  for (const DType dtype : {DType::kFp32, DType::kBf16, DType::kQ8, DType::kQ4}) {
+    const auto found = parse_dtype(name_of(dtype));
+    ASSERT_TRUE(found.ok());
+    EXPECT_EQ(*found, dtype);
+  }
+  for (const std::string_view name : {"", "Q8", "q8 ", "int8", "q5"}) {
+    const auto found = parse_dtype(name);
+    ASSERT_FALSE(found.ok()) << name;
+    EXPECT_EQ(found.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_NE(found.error().message.find("fp32, bf16, q8, q4"), std::string::npos) << found.error().message;
+  }
+}
+
+// The table is not hashed at load: a row's own check has to speak when the row is used, and only then.
+TEST_F(TinyEmbedder, ADamagedRowOfThePackedTableIsAnErrorThatNamesIt) {
+  auto load_options = options();
+  load_options.dtype = DType::kQ4;
+  load_options.self_check = false;
+  const std::filesystem::path file = load(load_options).info().packed_file;
+  const model::Config config = folder().config;
+  const auto layout = model::PackedLayout::of(config, model::WeightType::kQ4);
+  const std::size_t row_bytes = model::embedding_row_bytes(model::Encoding::kInt4, config.width);
+  constexpr std::size_t kRow = 123;
+  const std::size_t header = std::filesystem::file_size(file) - layout.bytes;
+  const auto at = static_cast<std::streamoff>(header + layout.embedding + kRow * row_bytes + 5);
+  std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+  bytes.seekg(at);
+  const int byte = bytes.get();
+  bytes.seekp(at);
+  bytes.put(static_cast<char>(byte ^ 4));
+  bytes.close();
+  const Embedder embedder = load(load_options);
+  ASSERT_TRUE(embedder.info().packed_from_cache);
+  const std::vector<Ids> untouched = {{2, 122, 124, 1}}, touched = {{2, 122, 1}, {2, 123, 1}};
+  EXPECT_TRUE(embedder.embed_ids(views(untouched)).ok());
+  for (int again = 0; again < 2; ++again) {
+    const auto found = embedder.embed_ids(views(touched));
+    ASSERT_FALSE(found.ok());
+    EXPECT_EQ(found.error().code, ErrorCode::kBadFormat);
+    EXPECT_NE(found.error().message.find("row 123 "), std::string::npos) << found.error().message;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TinyDeterminism,
+                         ::testing::Values(Arithmetic{"Fp32", DType::kFp32, Compute::kNative},
+                                           Arithmetic{"Bf16", DType::kBf16, Compute::kNative},
+                                           Arithmetic{"Bf16ComputeFp32", DType::kBf16, Compute::kFp32},
+                                           Arithmetic{"Q8", DType::kQ8, Compute::kNative},
+                                           Arithmetic{"Q4", DType::kQ4, Compute::kNative}),
+                         [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(All, TinyArithmetic,
                          ::testing::Values(Arithmetic{"Fp32", DType::kFp32, Compute::kNative},

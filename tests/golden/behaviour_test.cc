@@ -65,34 +65,48 @@ double dot(std::span<const float> a, std::span<const float> b) {
 // padded window would be all padding elsewhere).
 const std::vector<std::size_t> kLengths = {2, 18, 142, 255, 256, 257, 258, 513, 514, 600, 600, 728};
 
-TEST(Behaviour, SameBitsAloneInABatchAndInAnyOrder) {
+// The bits of one text are its own, whatever the weights are kept in.
+class SameBits : public ::testing::TestWithParam<DType> {
+ protected:
+  static Embedder load(unsigned threads) {
+    LoadOptions quantized = options(threads);
+    quantized.dtype = GetParam();
+    auto loaded = Embedder::load(quantized);
+    if (!loaded.ok()) throw std::runtime_error(loaded.error().message);
+    return std::move(loaded).value();
+  }
+};
+
+TEST_P(SameBits, AloneInABatchAndInAnyOrder) {
+  const Embedder embedder = load(0);
   std::vector<Ids> texts;
   for (std::size_t i = 0; i < kLengths.size(); ++i) texts.push_back(random_ids(kLengths[i], kLengths[i]));
   ASSERT_EQ(texts[9], texts[10]);
-  const auto together = vectors(embedder(), texts);
+  const auto together = vectors(embedder, texts);
   auto reversed = texts;
   std::reverse(reversed.begin(), reversed.end());
-  const auto backwards = vectors(embedder(), reversed);
+  const auto backwards = vectors(embedder, reversed);
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    const auto alone = vectors(embedder(), {texts[i]});
+    const auto alone = vectors(embedder, {texts[i]});
     ASSERT_EQ(0, std::memcmp(alone.data(), &together[i * 768], 768 * sizeof(float))) << kLengths[i];
     ASSERT_EQ(0, std::memcmp(alone.data(), &backwards[(texts.size() - 1 - i) * 768], 768 * sizeof(float)))
         << kLengths[i];
   }
 }
 
-TEST(Behaviour, SameBitsWithAnyNumberOfThreads) {
+TEST_P(SameBits, WithAnyNumberOfThreads) {
   std::vector<Ids> texts;
   for (const std::size_t length : kLengths) texts.push_back(random_ids(length, length + 1));
-  const auto expected = vectors(embedder(), texts);
-  for (const unsigned threads : {1U, 3U, 5U}) {
-    const auto other = Embedder::load(options(threads));
-    ASSERT_TRUE(other.ok()) << other.error().message;
-    const auto found = vectors(*other, texts);
+  const auto expected = vectors(load(1), texts);
+  for (const unsigned threads : {2U, 3U, 5U}) {
+    const auto found = vectors(load(threads), texts);
     ASSERT_EQ(0, std::memcmp(expected.data(), found.data(), found.size() * sizeof(float)))
         << threads << " threads";
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(All, SameBits, ::testing::Values(DType::kBf16, DType::kQ8, DType::kQ4),
+                         [](const auto& info) { return std::string(name_of(info.param)); });
 
 TEST(Behaviour, EveryDimensionIsTheFullVectorCutAndOfUnitLength) {
   const std::string_view text = "title: none | text: Small vectors from one model";

@@ -1,9 +1,14 @@
 // The numerical contract on the real weights, for the instruction set that GEMVEC_ISA names.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <boost/json.hpp>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
+#include "base/json.h"
+#include "engine/accuracy.h"
 #include "gemvec/diagnostics.h"
 #include "gemvec/embedder.h"
 #include "golden_cases.h"
@@ -75,6 +80,143 @@ INSTANTIATE_TEST_SUITE_P(All, Golden,
                                            Arithmetic{"Bf16", DType::kBf16, Compute::kNative},
                                            Arithmetic{"Bf16ComputeFp32", DType::kBf16, Compute::kFp32}),
                          [](const auto& info) { return info.param.name; });
+
+double dot(std::span<const float> a, std::span<const float> b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0, std::plus<>(),
+                            [](float x, float y) { return static_cast<double>(x) * y; });
+}
+
+// What gemvec promises for this kind of weights.
+engine::Accuracy promised(DType dtype) {
+  Embedder::Impl impl;
+  impl.dtype = dtype;
+  return engine::Accuracy::of(impl);
+}
+
+Embedder load(DType dtype, Compute compute = Compute::kNative) {
+  LoadOptions options;
+  options.model = testing::model_dir();
+  options.dtype = dtype;
+  options.compute = compute;
+  auto embedder = Embedder::load(options);
+  if (!embedder.ok()) throw std::runtime_error(embedder.error().message);
+  return std::move(embedder).value();
+}
+
+// The lowest cosine by length. Promises hold for every text, so nothing is averaged.
+class Lowest {
+ public:
+  void add(std::size_t tokens, double cosine) {
+    Bucket& bucket = buckets_[tokens <= 64 ? 0 : tokens <= engine::kShortTokens ? 1 : 2];
+    bucket.lowest = std::min(bucket.lowest, cosine);
+    ++bucket.texts;
+  }
+  void print(const ModelInfo& info) const {
+    constexpr const char* kNames[] = {"to 64", "to 512", "beyond"};
+    std::printf("%s, %s:", info.isa.c_str(), info.dtype.c_str());
+    for (int i = 0; i < 3; ++i) {
+      if (buckets_[i].texts != 0)
+        std::printf(" %s tokens (%d texts) %.6f;", kNames[i], buckets_[i].texts, buckets_[i].lowest);
+    }
+    std::printf("\n");
+  }
+
+ private:
+  struct Bucket {
+    double lowest = 1;
+    int texts = 0;
+  } buckets_[3];
+};
+
+// The ten texts that are most similar to text `query`, by vectors of these texts.
+template <class VectorOf>
+std::vector<std::size_t> top_ten(std::size_t count, std::size_t query, VectorOf&& vector_of) {
+  std::vector<std::pair<double, std::size_t>> others;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i != query) others.emplace_back(-dot(vector_of(query), vector_of(i)), i);
+  }
+  std::sort(others.begin(), others.end());
+  std::vector<std::size_t> top;
+  for (std::size_t i = 0; i < 10; ++i) top.push_back(others[i].second);
+  return top;
+}
+
+class GoldenQuantized : public ::testing::TestWithParam<DType> {};
+
+TEST_P(GoldenQuantized, EveryVectorIsAsCloseAsPromised) {
+  const Embedder embedder = load(GetParam());
+  const ModelInfo info = embedder.info();
+  EXPECT_EQ(info.check, WeightsCheck::kRelease) << "the check at load, off by " << info.check_max_abs_diff;
+  EXPECT_EQ(info.compute, "int8");
+  std::vector<testing::GoldenCase> cases = testing::golden_cases();
+  const std::size_t limit = info.isa == "scalar" ? kScalarTokens : kMaxTokens;
+  std::erase_if(cases, [&](const auto& item) { return item.ids.size() > limit; });
+  ASSERT_EQ(cases.size(), info.isa == "scalar" ? 63U : 67U);
+  std::vector<std::string_view> texts;
+  for (const auto& item : cases) texts.emplace_back(item.text);
+  const auto found = embedder.embed(texts);
+  ASSERT_TRUE(found.ok()) << found.error().message;
+  const engine::Accuracy accuracy = promised(GetParam());
+  Lowest lowest;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const double cosine = dot(found->vector(i), cases[i].bf16);
+    EXPECT_GE(cosine, accuracy.cosine(cases[i].ids.size()))
+        << cases[i].ids.size() << " tokens: " << cases[i].text.substr(0, 60);
+    lowest.add(cases[i].ids.size(), cosine);
+  }
+  lowest.print(info);
+
+  // Each text asks for its ten nearest among the others. No promise is made for q4, but a table of wrong
+  // neighbours would be a defect: what was measured is 0.97.
+  double overlap = 0;
+  for (std::size_t query = 0; query < cases.size(); ++query) {
+    const auto exact =
+        top_ten(cases.size(), query, [&](std::size_t i) { return std::span<const float>(cases[i].bf16); });
+    const auto ours = top_ten(cases.size(), query, [&](std::size_t i) { return found->vector(i); });
+    overlap += static_cast<double>(std::count_if(ours.begin(), ours.end(), [&](std::size_t i) {
+      return std::find(exact.begin(), exact.end(), i) != exact.end();
+    }));
+  }
+  overlap /= 10 * static_cast<double>(cases.size());
+  std::printf("top-10 overlap %.4f\n", overlap);
+  EXPECT_GE(overlap, GetParam() == DType::kQ8 ? 0.98 : 0.93);
+}
+
+// Texts of 2048 tokens in many scripts, by the exact arithmetic over the same weights.
+TEST_P(GoldenQuantized, LongTextsInManyScriptsAreAsCloseAsPromised) {
+  const Embedder embedder = load(GetParam());
+  const ModelInfo info = embedder.info();
+  if (info.isa == "scalar") return;  // one text would take a minute
+  const auto json = base::read_json(GEMVEC_SOURCE_DIR "/tools/quantization/texts.json", 1'000'000);
+  ASSERT_TRUE(json.ok()) << json.error().message;
+  std::string scripts, goldens;
+  for (const auto& part : json->at("evaluation").at("scripts").as_array()) {
+    scripts += std::string_view(part.as_string());
+    scripts += "\n\n";
+  }
+  // The goldens of up to 40 tokens are of 25 languages and of code; five times over they are long enough.
+  for (int round = 0; round < 5; ++round) {
+    for (const auto& item : testing::golden_cases()) {
+      if (item.ids.size() <= kShortTokens) goldens += item.text + " ";
+    }
+  }
+  const std::vector<std::string_view> texts = {scripts, goldens};
+  const auto found = embedder.embed(texts);
+  ASSERT_TRUE(found.ok()) << found.error().message;
+  const auto exact = load(DType::kBf16, Compute::kFp32).embed(texts);
+  ASSERT_TRUE(exact.ok()) << exact.error().message;
+  Lowest lowest;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    EXPECT_EQ(found->texts[i].tokens, kMaxTokens) << "text " << i;
+    const double cosine = dot(found->vector(i), exact->vector(i));
+    EXPECT_GE(cosine, promised(GetParam()).cosine(kMaxTokens)) << "text " << i;
+    lowest.add(kMaxTokens, cosine);
+  }
+  lowest.print(info);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GoldenQuantized, ::testing::Values(DType::kQ8, DType::kQ4),
+                         [](const auto& info) { return std::string(name_of(info.param)); });
 
 }  // namespace
 }  // namespace gemvec

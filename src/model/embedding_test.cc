@@ -1,0 +1,136 @@
+// Rows of the packed embedding table: what they give back, and that damage shows.
+#include "model/embedding.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "support/random.h"
+
+namespace gemvec::model {
+namespace {
+
+using testing::Random;
+
+constexpr std::byte kUntouched{0xA5};
+
+std::vector<float> numbers(std::size_t width, std::uint64_t seed, double scale = 0.05) {
+  Random random(seed);
+  std::vector<float> x(width);
+  for (float& v : x) v = static_cast<float>(random.gaussian() * scale);
+  return x;
+}
+
+class EmbeddingRow : public ::testing::TestWithParam<Encoding> {
+ protected:
+  [[nodiscard]] std::vector<std::byte> pack(const std::vector<float>& x) const {
+    std::vector<std::byte> row(embedding_row_bytes(GetParam(), x.size()));
+    pack_embedding_row(GetParam(), x.data(), x.size(), row.data());
+    return row;
+  }
+  [[nodiscard]] std::vector<float> read(const std::vector<std::byte>& row, std::size_t width) const {
+    std::vector<float> out(width, NAN);
+    EXPECT_TRUE(read_embedding_row(GetParam(), row.data(), width, out.data()));
+    return out;
+  }
+};
+
+// Codes, steps for every 32 halves, a scale and a check.
+TEST_P(EmbeddingRow, HasTheSizeThatTheFormatSays) {
+  for (const std::size_t width : {32U, 64U, 768U}) {
+    const std::size_t expected = GetParam() == Encoding::kInt8 ? width + 8 : width / 2 + width / 32 + 8;
+    EXPECT_EQ(embedding_row_bytes(GetParam(), width), expected);
+  }
+  EXPECT_EQ(embedding_row_bytes(GetParam(), 768) % 4, 0U);
+}
+
+// int8: half a step, top / 254, for every number. int4: the steps are chosen for the least sum of squares and
+// never give more than the plain grid, whose error is at most top / 8 + 3.5 top / 120 for a number (see
+// quantize_test.cc). Both up to three roundings of fp32.
+TEST_P(EmbeddingRow, GivesBackTheNumbersToTheGridsError) {
+  for (const std::size_t width : {32U, 64U, 768U}) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      auto x = numbers(width, seed, seed % 2 == 0 ? 0.05 : 100);
+      if (seed % 4 == 3) x[seed] *= 50;
+      float top = 0;
+      for (const float v : x) top = std::max(top, std::abs(v));
+      const std::vector<float> found = read(pack(x), width);
+      double squares = 0;
+      for (std::size_t i = 0; i < width; ++i) {
+        const double error = static_cast<double>(found[i]) - x[i];
+        squares += error * error;
+        if (GetParam() == Encoding::kInt8) {
+          ASSERT_LE(std::abs(error), top * (1.0 / 254 + 3 * 0x1p-24)) << i;
+        }
+      }
+      const double bound = GetParam() == Encoding::kInt8 ? 1.0 / 254 : 1.0 / 8 + 3.5 / 120;
+      ASSERT_LE(std::sqrt(squares / static_cast<double>(width)), top * (bound + 3 * 0x1p-24)) << seed;
+    }
+  }
+}
+
+// The order of halves and steps: numbers that the grid holds exactly come back as they were.
+TEST_P(EmbeddingRow, KeepsEveryNumberInItsPlace) {
+  constexpr std::size_t kWidth = 128;
+  std::vector<float> x(kWidth, 0.0F);
+  for (std::size_t i = 0; i < kWidth; ++i) {
+    x.assign(kWidth, 0.0F);
+    x[i] = -8;  // the end of the 4-bit range too
+    const std::vector<float> found = read(pack(x), kWidth);
+    for (std::size_t j = 0; j < kWidth; ++j) ASSERT_NEAR(found[j], x[j], 1e-5) << i << ", " << j;
+  }
+}
+
+TEST_P(EmbeddingRow, NoticesEveryFlippedBit) {
+  for (const std::size_t width : {64U, 768U}) {
+    std::vector<std::byte> row = pack(numbers(width, width));
+    std::vector<float> out(width);
+    for (std::size_t bit = 0; bit < row.size() * 8; ++bit) {
+      const auto mask = static_cast<std::byte>(1 << bit % 8);
+      row[bit / 8] ^= mask;
+      ASSERT_FALSE(read_embedding_row(GetParam(), row.data(), width, out.data())) << "bit " << bit;
+      row[bit / 8] ^= mask;
+    }
+    EXPECT_TRUE(read_embedding_row(GetParam(), row.data(), width, out.data()));
+  }
+}
+
+// A page of zeros, as a file has after a crash, is no row.
+TEST_P(EmbeddingRow, NoticesThatNothingWasWritten) {
+  const std::vector<std::byte> row(embedding_row_bytes(GetParam(), 768));
+  std::vector<float> out(768);
+  EXPECT_FALSE(read_embedding_row(GetParam(), row.data(), 768, out.data()));
+}
+
+TEST_P(EmbeddingRow, StandsAlone) {
+  constexpr std::size_t kWidth = 64, kRows = 3;
+  const std::size_t bytes = embedding_row_bytes(GetParam(), kWidth);
+  std::vector<std::byte> table(kRows * bytes, kUntouched);
+  const auto x = numbers(kWidth, 8);
+  const auto before = x;
+  pack_embedding_row(GetParam(), x.data(), kWidth, table.data() + bytes);
+  EXPECT_EQ(x, before);
+  for (std::size_t i = 0; i < bytes; ++i) {
+    ASSERT_EQ(table[i], kUntouched) << i;
+    ASSERT_EQ(table[2 * bytes + i], kUntouched) << i;
+  }
+  const std::vector<std::byte> alone = pack(x);
+  EXPECT_EQ(0, std::memcmp(alone.data(), table.data() + bytes, bytes));
+  std::vector<float> out(kWidth);
+  EXPECT_FALSE(read_embedding_row(GetParam(), table.data(), kWidth, out.data()));
+  EXPECT_TRUE(read_embedding_row(GetParam(), table.data() + bytes, kWidth, out.data()));
+}
+
+TEST_P(EmbeddingRow, MakesZerosOfZeros) {
+  const std::vector<float> zeros(64, 0.0F);
+  EXPECT_EQ(read(pack(zeros), 64), zeros);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EmbeddingRow, ::testing::Values(Encoding::kInt8, Encoding::kInt4),
+                         [](const auto& info) { return info.param == Encoding::kInt8 ? "Int8" : "Int4"; });
+
+}  // namespace
+}  // namespace gemvec::model
