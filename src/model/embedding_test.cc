@@ -28,7 +28,7 @@ class EmbeddingRow : public ::testing::TestWithParam<Encoding> {
  protected:
   [[nodiscard]] std::vector<std::byte> pack(const std::vector<float>& x) const {
     std::vector<std::byte> row(embedding_row_bytes(GetParam(), x.size()));
-    pack_embedding_row(GetParam(), x.data(), x.size(), row.data());
+    pack_embedding_row(GetParam(), x.data(), x.size(), false, row.data());
     return row;
   }
   [[nodiscard]] std::vector<float> read(const std::vector<std::byte>& row, std::size_t width) const {
@@ -111,7 +111,7 @@ TEST_P(EmbeddingRow, StandsAlone) {
   std::vector<std::byte> table(kRows * bytes, kUntouched);
   const auto x = numbers(kWidth, 8);
   const auto before = x;
-  pack_embedding_row(GetParam(), x.data(), kWidth, table.data() + bytes);
+  pack_embedding_row(GetParam(), x.data(), kWidth, false, table.data() + bytes);
   EXPECT_EQ(x, before);
   for (std::size_t i = 0; i < bytes; ++i) {
     ASSERT_EQ(table[i], kUntouched) << i;
@@ -131,6 +131,18 @@ TEST_P(EmbeddingRow, MakesZerosOfZeros) {
 
 INSTANTIATE_TEST_SUITE_P(All, EmbeddingRow, ::testing::Values(Encoding::kInt8, Encoding::kInt4),
                          [](const auto& info) { return info.param == Encoding::kInt8 ? "Int8" : "Int4"; });
+
+// What quantisation-aware checkpoints need: numbers on a grid of 15 steps come back as they are.
+TEST(EmbeddingRow, OfOneStepKeepsNumbersOfItsGrid) {
+  constexpr std::size_t kWidth = 64;
+  std::vector<float> x(kWidth);
+  for (std::size_t i = 0; i < kWidth; ++i) x[i] = static_cast<float>(static_cast<int>(i % 15) - 7) * 0.125F;
+  std::vector<std::byte> row(embedding_row_bytes(Encoding::kInt4, kWidth));
+  pack_embedding_row(Encoding::kInt4, x.data(), kWidth, true, row.data());
+  std::vector<float> out(kWidth);
+  ASSERT_TRUE(read_embedding_row(Encoding::kInt4, row.data(), kWidth, out.data()));
+  EXPECT_EQ(out, x);
+}
 
 }  // namespace
 }  // namespace gemvec::model
