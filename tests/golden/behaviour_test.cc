@@ -98,14 +98,14 @@ TEST_P(SameBits, WithAnyNumberOfThreads) {
   std::vector<Ids> texts;
   for (const std::size_t length : kLengths) texts.push_back(random_ids(length, length + 1));
   const auto expected = vectors(load(1), texts);
-  for (const unsigned threads : {2U, 3U, 5U}) {
+  for (const unsigned threads : {2U, 3U}) {
     const auto found = vectors(load(threads), texts);
     ASSERT_EQ(0, std::memcmp(expected.data(), found.data(), found.size() * sizeof(float)))
         << threads << " threads";
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, SameBits, ::testing::Values(DType::kBf16, DType::kQ8, DType::kQ4),
+INSTANTIATE_TEST_SUITE_P(All, SameBits, ::testing::Values(DType::kBf16, DType::kQ8),
                          [](const auto& info) { return std::string(name_of(info.param)); });
 
 TEST(Behaviour, EveryDimensionIsTheFullVectorCutAndOfUnitLength) {
