@@ -33,9 +33,17 @@ class Release(CliTest):
         self.assertNear(self.similarities("--dtype", "fp32"), FP32, 2e-6)
         self.assertNear(self.similarities("--dtype", "bf16", "--compute", "fp32"), BF16, 2e-6)
         self.assertNear(self.similarities("--dtype", "bf16"), BF16, 5e-3)
+        # Two unit vectors whose cosines to the exact ones are at least 0.9995 (0.99): 2 sqrt(2 (1 - cosine)).
+        self.assertNear(self.similarities("--dtype", "q8"), BF16, 0.064)
+        self.assertNear(self.similarities("--dtype", "q4"), BF16, 0.283)
+
+    def test_the_default_is_q8(self):
+        self.assertEqual(self.similarities(), self.similarities("--dtype", "q8"))
+        error = self.run_cli("similarity", "--compute", "fp32", "--query", QUERY, *DOCUMENTS, code=1).err
+        self.assertIn("dtype q8 is computed in int8; expected dtype fp32 or bf16", error)
 
     def test_text_output_is_the_card_s_answer(self):
-        answer = self.run_cli("similarity", "--compute", "fp32", "--query", QUERY, *DOCUMENTS)
+        answer = self.run_cli("similarity", "--dtype", "bf16", "--compute", "fp32", "--query", QUERY, *DOCUMENTS)
         self.assertEqual([line.split("  ", 1)[0] for line in answer.lines], ["0.6359", "0.4930", "0.4889", "0.3011"])
         self.assertEqual([line.split("  ", 1)[1] for line in answer.lines], [DOCUMENTS[i] for i in (1, 2, 3, 0)])
 
