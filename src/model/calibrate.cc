@@ -18,8 +18,8 @@ namespace {
 
 using kernels::kPanel;
 
-// The texts. Number, length and seed were picked among a few that were tried on the golden texts, of which some
-// are sensitive to the draw: docs/quantization.md.
+// The texts. Number, length and seed were picked among a few that were tried on the golden texts, of which
+// some are sensitive to the draw: docs/quantization.md.
 constexpr std::size_t kTexts = 8;
 constexpr std::size_t kTextTokens = 256;
 constexpr std::uint64_t kSeed = 2;
