@@ -11,16 +11,17 @@
 #include "support/temp_dir.h"
 #include "support/tiny_model.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define GEMVEC_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define GEMVEC_SANITIZED 1
-#endif
-#endif
-
 namespace gemvec {
 namespace {
+
+// The sanitizers' allocators keep freed memory for a while.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kFreedMemoryIsReturned = false;
+#elif defined(__has_feature)
+constexpr bool kFreedMemoryIsReturned = !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
+#else
+constexpr bool kFreedMemoryIsReturned = true;
+#endif
 
 // A number of kilobytes from a line "NAME:   123 kB" of a file of /proc; 0 if there is none.
 std::size_t kilobytes(std::istream& in, const std::string& name) {
@@ -88,9 +89,9 @@ TEST_P(Memory, StaysAsItIsOverTenThousandTexts) {
     }
   }
   EXPECT_EQ(embedder->info().workspace_bytes, workspace);
-#if !defined(GEMVEC_SANITIZED)  // which keep freed memory for a while
-  EXPECT_LE(private_kilobytes(), private_after_warm_up + 1024);
-#endif
+  if constexpr (kFreedMemoryIsReturned) {
+    EXPECT_LE(private_kilobytes(), private_after_warm_up + 1024);
+  }
 }
 
 TEST_P(Memory, OfPackedWeightsIsSharedBetweenProcesses) {
