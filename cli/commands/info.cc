@@ -100,7 +100,8 @@ std::string bytes(std::uint64_t count) { return format_bytes(static_cast<double>
 void append_model(std::string& out, const ModelInfo& model) {
   append_line(out, "model", model.model.string());
   append_line(out, "weights",
-              fmt::format("{} as {}, {} arithmetic", bytes(model.source_bytes), model.dtype, model.compute));
+              fmt::format("{} of {} {} as {}, {} arithmetic", bytes(model.source_bytes), model.source_format,
+                          model.source_numbers, model.dtype, model.compute));
   append_line(
       out, "packed weights",
       fmt::format("{} {}", bytes(model.packed_bytes),
@@ -147,12 +148,13 @@ void append_model_json(std::string& out, const ModelInfo& model) {
   append_string(out, model.packed_file.string());
   fmt::format_to(
       std::back_inserter(out),
-      R"(,"dtype":"{}","compute":"{}","isa":"{}","threads":{},"source_bytes":{},"packed_bytes":{},)"
+      R"(,"source_format":"{}","source_numbers":"{}","dtype":"{}","compute":"{}","isa":"{}","threads":{},"source_bytes":{},"packed_bytes":{},)"
       R"("packed_from_cache":{},"workspace_bytes":{},"check":"{}","check_max_abs_diff":{},"layers":{},)"
       R"("width":{},"heads":{},"head_dim":{},"ffn":{},"vocab":{},"max_tokens":{})",
-      model.dtype, model.compute, model.isa, model.threads, model.source_bytes, model.packed_bytes,
-      model.packed_from_cache, model.workspace_bytes, name_of(model.check), model.check_max_abs_diff,
-      model.layers, model.width, model.heads, model.head_dim, model.ffn, model.vocab, model.max_tokens);
+      model.source_format, model.source_numbers, model.dtype, model.compute, model.isa, model.threads,
+      model.source_bytes, model.packed_bytes, model.packed_from_cache, model.workspace_bytes,
+      name_of(model.check), model.check_max_abs_diff, model.layers, model.width, model.heads, model.head_dim,
+      model.ffn, model.vocab, model.max_tokens);
 }
 
 std::string as_json(const Report& report) {

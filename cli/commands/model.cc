@@ -57,8 +57,9 @@ class BytesProgress {
 }  // namespace
 
 void add_model_option(CLI::App& command, ModelOptions& options) {
-  command.add_option("--model", options.model, "Model folder (default: GEMVEC_MODEL, else the cache)")
-      ->type_name("DIR");
+  command
+      .add_option("--model", options.model, "Model folder or file (default: GEMVEC_MODEL, else the cache)")
+      ->type_name("PATH");
 }
 
 void add_compute_options(CLI::App& command, ModelOptions& options) {
@@ -68,6 +69,9 @@ void add_compute_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--compute", options.compute, "Arithmetic (default native: as the weights)")
       ->type_name("C")
       ->check(CLI::IsMember({"native", "fp32"}));
+  command.add_flag("--exact", options.exact, "fp32 over exactly the file's numbers, quantised or not");
+  command.add_flag("--allow-headless", options.allow_headless,
+                   "Take a file without the dense layers: not the release's vectors");
   command.add_option("--threads", options.threads, "Threads (default: one a core)")
       ->type_name("N")
       ->check(CLI::Range(1U, kMaxThreads).description("1-1024"));
@@ -115,6 +119,8 @@ Embedder load_embedder(const ModelOptions& options, const std::filesystem::path&
   load.model = folder;
   load.dtype = unwrap_usage(parse_dtype(options.dtype));
   load.compute = unwrap_usage(parse_compute(options.compute));
+  load.exact = options.exact;
+  load.allow_headless = options.allow_headless;
   load.threads = options.threads;
   load.max_memory = options.max_memory;
   load.use_cache = !options.no_cache;

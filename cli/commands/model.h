@@ -12,16 +12,18 @@
 namespace gemvec::cli {
 
 struct ModelOptions {
-  std::string model;  // folder; empty = GEMVEC_MODEL, else the cache, else download
+  std::string model;  // folder or file; empty = GEMVEC_MODEL, else the cache, else download
   std::string dtype = "q8";
   std::string compute = "native";
+  bool exact = false;
+  bool allow_headless = false;
   unsigned threads = 0;
   std::uint64_t max_memory = 0;  // bytes; 0: no limit
   bool no_cache = false;
 };
 
 void add_model_option(CLI::App& command, ModelOptions& options);     // --model
-void add_compute_options(CLI::App& command, ModelOptions& options);  // --dtype --compute --threads --no-cache
+void add_compute_options(CLI::App& command, ModelOptions& options);  // --dtype ... --no-cache
 
 // Whether the user named the folder, with --model or GEMVEC_MODEL.
 bool is_model_named(const ModelOptions& options);

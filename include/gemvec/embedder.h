@@ -49,10 +49,18 @@ struct LoadProgress {
 };
 
 struct LoadOptions {
-  // Folder in the sentence-transformers layout: config.json, model.safetensors, tokenizer.json,
-  // 2_Dense/model.safetensors, 3_Dense/model.safetensors.
+  // A folder in the sentence-transformers layout (config.json, model.safetensors, tokenizer.json,
+  // 2_Dense/model.safetensors, 3_Dense/model.safetensors) or in that of the ONNX release (config.json,
+  // tokenizer.json, onnx/), or one .onnx or .gguf file.
   std::filesystem::path model{};
+  // Of an ONNX folder also the file: model.onnx for kFp32, model_quantized.onnx for kQ8, model_q4.onnx for
+  // kQ4, and model.onnx if there is no such file.
   DType dtype = DType::kQ8;
+  // fp32 arithmetic over exactly the numbers that the file means, quantised or not: dtype only chooses the
+  // file.
+  bool exact = false;
+  // Take a GGUF or ONNX file without the dense layers, whose vectors are not the release's.
+  bool allow_headless = false;
   Compute compute = Compute::kNative;
   unsigned threads = 0;  // 0 = one per core this process may run on
   // Bytes of working memory (ModelInfo::workspace_bytes) at most; 0 = no limit. Less makes micro-batches
@@ -113,8 +121,9 @@ enum class WeightsCheck {
 
 struct ModelInfo {
   std::filesystem::path model{};
-  std::string dtype, compute;  // "q8", "int8"; "bf16", "fp32"
-  std::string isa;             // "avx512bf16", ...
+  std::string source_format, source_numbers;  // "safetensors", "fp32"; "GGUF", "Q8_0"
+  std::string dtype, compute;                 // "q8", "int8"; "bf16", "fp32"
+  std::string isa;                            // "avx512bf16", ...
   unsigned threads = 0;
   std::size_t layers = 0, width = 0, heads = 0, head_dim = 0, ffn = 0, vocab = 0;
   std::size_t max_tokens = 0;

@@ -63,7 +63,7 @@ Result<Embedder> Embedder::load(const LoadOptions& options) {
 }
 
 Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& options) {
-  const bool exact = options.dtype == DType::kFp32 || options.dtype == DType::kBf16;
+  const bool exact = options.exact || options.dtype == DType::kFp32 || options.dtype == DType::kBf16;
   if (!exact && options.compute == Compute::kFp32) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("compute fp32: dtype {} is computed in int8; expected dtype fp32 or bf16.",
@@ -72,7 +72,7 @@ Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& 
   GEMVEC_TRY(isa, cpu::select_isa());
   auto impl = std::make_unique<Impl>();
   impl->kernels = &kernels::kernel_table(isa);
-  impl->dtype = options.dtype;
+  impl->dtype = options.exact ? DType::kFp32 : options.dtype;
   impl->compute = options.compute;
   impl->max_memory = options.max_memory;
   impl->pool =
@@ -87,32 +87,32 @@ Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& 
     };
   }
 
-  // The first time, tokenizer.json takes as long to read as the weights take to pack: side by side.
-  auto tokenizer =
-      std::async(std::launch::async, [path = options.model / "tokenizer.json", dir = cache.cache_dir] {
-        return engine::load_tokenizer(path, dir);
-      });
-  GEMVEC_TRY(folder, engine::open_model_folder(options.model));
-  impl->folder = std::move(folder);
-  GEMVEC_TRY(prompts, PromptSet::from_model(options.model));
+  GEMVEC_TRY(source, source::open_model(options.model, {.dtype = name_of(options.dtype),
+                                                        .allow_headless = options.allow_headless}));
+  impl->source = std::move(source);
+  // The first time, the tokenizer takes as long to read as the weights take to pack: side by side.
+  auto tokenizer = std::async(std::launch::async, [path = impl->source.tokenizer, dir = cache.cache_dir] {
+    return engine::load_tokenizer(path, dir);
+  });
+  GEMVEC_TRY(prompts, PromptSet::from_model(impl->source.folder));
   impl->prompts = std::move(prompts);
 
-  const model::WeightType type = type_of(options.dtype);
-  GEMVEC_TRY(block, engine::PackedBlock::load(impl->folder, type, *impl->kernels, *impl->pool, cache));
+  const model::WeightType type = type_of(impl->dtype);
+  GEMVEC_TRY(block, engine::PackedBlock::load(impl->source, type, *impl->kernels, *impl->pool, cache));
   impl->block = std::move(block);
-  GEMVEC_TRY(rope, model::RopeTables::create(impl->folder.config, *impl->pool));
+  GEMVEC_TRY(rope, model::RopeTables::create(impl->source.config, *impl->pool));
   impl->rope = std::move(rope);
-  impl->weights = model::view_weights(impl->folder.config, type, impl->folder.weights.embedding, impl->rope,
+  impl->weights = model::view_weights(impl->source.config, type, impl->source.weights.embedding, impl->rope,
                                       impl->block.bytes());
 
   GEMVEC_TRY(loaded_tokenizer, tokenizer.get());
   impl->tokenizer = std::make_unique<Tokenizer>(std::move(loaded_tokenizer.tokenizer));
   impl->tokenizer_notes = std::move(loaded_tokenizer.notes);
-  if (impl->tokenizer->vocab_size() > impl->folder.config.vocab) {
+  if (impl->tokenizer->vocab_size() > impl->source.config.vocab) {
     return Error{ErrorCode::kBadFormat,
-                 fmt::format("{}: has {} tokens, but config.json's vocab_size is {}.",
-                             (options.model / "tokenizer.json").string(), impl->tokenizer->vocab_size(),
-                             impl->folder.config.vocab)};
+                 fmt::format("{}: has {} tokens, but the embedding table has {} rows.",
+                             impl->source.tokenizer.string(), impl->tokenizer->vocab_size(),
+                             impl->source.config.vocab)};
   }
   return impl;
 }
@@ -230,7 +230,7 @@ Status finish_vector(std::span<const float> row, bool normalize, std::size_t ind
 
 Result<Embeddings> embed_items(Embedder::Impl& impl, const std::vector<BatchItem>& items,
                                const EmbedOptions& options) {
-  const std::size_t width = impl.folder.config.width;
+  const std::size_t width = impl.source.config.width;
   Embeddings result;
   result.count = items.size();
   result.dim = std::min<std::size_t>(options.dim, width);
@@ -255,7 +255,7 @@ Result<Embeddings> embed_items(Embedder::Impl& impl, const std::vector<BatchItem
 
 Result<TokenEmbeddings> embed_token_items(Embedder::Impl& impl, const std::vector<BatchItem>& items,
                                           const EmbedOptions& options) {
-  const std::size_t width = impl.folder.config.width;
+  const std::size_t width = impl.source.config.width;
   TokenEmbeddings result;
   result.width = width;
   result.offsets = {0};
@@ -291,29 +291,29 @@ Embedder::~Embedder() = default;
 
 Result<Embeddings> Embedder::embed(std::span<const std::string_view> texts,
                                    const EmbedOptions& options) const {
-  GEMVEC_CHECK_OK(check_options(options, impl_->folder.config));
+  GEMVEC_CHECK_OK(check_options(options, impl_->source.config));
   GEMVEC_TRY(encodings, tokenize_all(*impl_, texts, options));
   return embed_items(*impl_, items_of(encodings), options);
 }
 
 Result<Embeddings> Embedder::embed_ids(std::span<const std::span<const std::int32_t>> ids,
                                        const EmbedOptions& options) const {
-  GEMVEC_CHECK_OK(check_options(options, impl_->folder.config));
-  GEMVEC_TRY(items, items_of(impl_->folder.config, ids));
+  GEMVEC_CHECK_OK(check_options(options, impl_->source.config));
+  GEMVEC_TRY(items, items_of(impl_->source.config, ids));
   return embed_items(*impl_, items, options);
 }
 
 Result<TokenEmbeddings> Embedder::embed_tokens(std::span<const std::string_view> texts,
                                                const EmbedOptions& options) const {
-  GEMVEC_CHECK_OK(check_options(options, impl_->folder.config));
+  GEMVEC_CHECK_OK(check_options(options, impl_->source.config));
   GEMVEC_TRY(encodings, tokenize_all(*impl_, texts, options));
   return embed_token_items(*impl_, items_of(encodings), options);
 }
 
 Result<TokenEmbeddings> Embedder::embed_tokens_ids(std::span<const std::span<const std::int32_t>> ids,
                                                    const EmbedOptions& options) const {
-  GEMVEC_CHECK_OK(check_options(options, impl_->folder.config));
-  GEMVEC_TRY(items, items_of(impl_->folder.config, ids));
+  GEMVEC_CHECK_OK(check_options(options, impl_->source.config));
+  GEMVEC_TRY(items, items_of(impl_->source.config, ids));
   return embed_token_items(*impl_, items, options);
 }
 
@@ -321,9 +321,11 @@ const Tokenizer& Embedder::tokenizer() const { return *impl_->tokenizer; }
 const PromptSet& Embedder::prompts() const { return impl_->prompts; }
 
 ModelInfo Embedder::info() const {
-  const model::Config& config = impl_->folder.config;
+  const model::Config& config = impl_->source.config;
   ModelInfo info;
-  info.model = impl_->folder.path;
+  info.model = impl_->source.path;
+  info.source_format = source::name_of(impl_->source.format);
+  info.source_numbers = impl_->source.numbers;
   info.dtype = name_of(impl_->dtype);
   info.compute = impl_->arithmetic();
   info.isa = cpu::name_of(impl_->kernels->isa);
@@ -335,7 +337,7 @@ ModelInfo Embedder::info() const {
   info.ffn = config.ffn;
   info.vocab = config.vocab;
   info.max_tokens = config.max_tokens;
-  info.source_bytes = impl_->folder.weight_bytes;
+  info.source_bytes = impl_->source.weight_bytes;
   info.packed_bytes = impl_->block.bytes().size();
   info.packed_file = impl_->block.file();
   info.packed_from_cache = impl_->block.from_cache();
@@ -345,7 +347,7 @@ ModelInfo Embedder::info() const {
   }
   info.check = impl_->check;
   info.check_max_abs_diff = impl_->check_max_abs_diff;
-  info.notes = impl_->folder.notes;
+  info.notes = impl_->source.notes;
   info.notes.insert(info.notes.end(), impl_->block.notes().begin(), impl_->block.notes().end());
   info.notes.insert(info.notes.end(), impl_->tokenizer_notes.begin(), impl_->tokenizer_notes.end());
   return info;

@@ -5,13 +5,13 @@
 #include <mutex>
 
 #include "base/thread_pool.h"
-#include "engine/model_folder.h"
 #include "engine/weight_cache.h"
 #include "gemvec/embedder.h"
 #include "kernels/table.h"
 #include "model/forward.h"
 #include "model/weights.h"
 #include "model/workspace.h"
+#include "source/model_source.h"
 
 namespace gemvec {
 
@@ -29,10 +29,10 @@ struct Embedder::Impl {
   DType dtype = DType::kQ8;
   Compute compute = Compute::kNative;
   std::uint64_t max_memory = 0;  // bytes of working memory; 0: no limit
-  engine::ModelFolder folder;
+  source::ModelSource source;
   engine::PackedBlock block;
   model::RopeTables rope;
-  model::Weights weights;  // views into folder, block and rope
+  model::Weights weights;  // views into source, block and rope
   const kernels::KernelTable* kernels = nullptr;
   std::unique_ptr<Tokenizer> tokenizer;
   std::vector<std::string> tokenizer_notes;

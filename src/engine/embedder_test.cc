@@ -54,9 +54,7 @@ class TinyEmbedder : public ::testing::Test {
     if (!embedder.ok()) throw std::runtime_error(embedder.error().message);
     return std::move(embedder).value();
   }
-  [[nodiscard]] engine::ModelFolder folder() const {
-    return *engine::open_model_folder(dir_.path() / "model");
-  }
+  [[nodiscard]] source::ModelSource folder() const { return *source::open_model(dir_.path() / "model"); }
 
   TempDir dir_;
 };
@@ -82,7 +80,7 @@ TEST_P(TinyArithmetic, MatchesDoublePrecisionAtEveryLength) {
   load_options.dtype = GetParam().dtype;
   load_options.compute = GetParam().compute;
   const Embedder embedder = load(load_options);
-  const engine::ModelFolder model = folder();
+  const source::ModelSource model = folder();
   const bool bf16_products = embedder.info().compute == "bf16";
   for (const std::size_t length : kLengths) {
     const Ids ids = random_ids(length, length);
@@ -117,7 +115,7 @@ TEST_P(TinyArithmetic, GivesHiddenStatesOfEveryToken) {
   ASSERT_TRUE(found.ok()) << found.error().message;
   ASSERT_EQ(found->offsets, (std::vector<std::size_t>{0, 5, 45, 46}));
   ASSERT_EQ(found->width, 64U);
-  const engine::ModelFolder model = folder();
+  const source::ModelSource model = folder();
   for (std::size_t text = 0; text < texts.size(); ++text) {
     const auto expected =
         testing::reference_forward(model, texts[text], {.bf16_weights = GetParam().dtype != DType::kFp32})

@@ -6,7 +6,7 @@
 
 #include "base/quote.h"
 #include "base/try.h"
-#include "engine/json_fields.h"
+#include "source/json_fields.h"
 
 namespace gemvec {
 
@@ -106,7 +106,7 @@ PromptSet PromptSet::builtin() {
 
 Result<PromptSet> PromptSet::from_model(const std::filesystem::path& model_dir) {
   PromptSet set = builtin();
-  auto file = engine::JsonFields::read(model_dir / "config_sentence_transformers.json");
+  auto file = source::JsonFields::read(model_dir / "config_sentence_transformers.json");
   if (!file.ok()) {
     if (file.error().code == ErrorCode::kNotFound) return set;
     return std::move(file).error();

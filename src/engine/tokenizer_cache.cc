@@ -8,18 +8,19 @@
 
 #include "base/try.h"
 #include "engine/cache_file.h"
+#include "source/formats.h"
 #include "tokenizer/internals.h"
 #include "tokenizer/packed_tables.h"
 
 namespace gemvec::engine {
 
-Result<CachedTokenizer> load_tokenizer(const std::filesystem::path& tokenizer_json,
+Result<CachedTokenizer> load_tokenizer(const std::filesystem::path& path,
                                        const std::filesystem::path& cache_dir) {
   if (cache_dir.empty()) {
-    GEMVEC_TRY(parsed, Tokenizer::from_file(tokenizer_json));
+    GEMVEC_TRY(parsed, source::read_tokenizer(path));
     return CachedTokenizer{std::move(parsed), {}, false, {}};
   }
-  GEMVEC_TRY(source, source_identity(tokenizer_json));
+  GEMVEC_TRY(source, source_identity(path));
   CacheRequest request;
   request.dir = cache_dir / "packed";
   request.kind = CacheKind::kTokenizer;
@@ -28,7 +29,7 @@ Result<CachedTokenizer> load_tokenizer(const std::filesystem::path& tokenizer_js
   request.name = "tokenizer";
   request.what = "Tokenizer tables";
   request.content = [&]() -> Result<CacheContent> {
-    GEMVEC_TRY(parsed, Tokenizer::from_file(tokenizer_json));
+    GEMVEC_TRY(parsed, source::read_tokenizer(path));
     const auto kept = std::make_shared<const Tokenizer>(std::move(parsed));
     const tokenizer::Tables& tables = tokenizer::Internals::tables(*kept);
     const std::uint64_t bytes = tokenizer::packed_bytes(tables);

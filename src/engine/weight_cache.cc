@@ -16,28 +16,28 @@ namespace {
 constexpr std::uint32_t kContentVersion = 2;
 
 // Everything that the packed bytes depend on.
-Result<std::string> key_of(const ModelFolder& folder, model::WeightType type,
+Result<std::string> key_of(const source::ModelSource& source, model::WeightType type,
                            const kernels::KernelTable& kernels) {
-  const model::Config& c = folder.config;
+  const model::Config& c = source.config;
   std::string identity =
       fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", kContentVersion, name_of(type),
                   kernels::kPanel, c.layers, c.width, c.heads, c.head_dim, c.ffn, c.dense_width, c.vocab,
                   c.max_tokens, c.query_scale, c.rope_theta_full, c.rope_theta_sliding, c.eps);
   // What is measured while packing has the last bits of the instruction set that measured it.
   if (model::Recipe::of(type).calibrated) identity += fmt::format(" {}", cpu::name_of(kernels.isa));
-  for (const auto& path : folder.weight_files) {
-    GEMVEC_TRY(source, source_identity(path));
-    identity += "\n" + source;
+  for (const auto& path : source.weight_files) {
+    GEMVEC_TRY(file, source_identity(path));
+    identity += "\n" + file;
   }
   return cache_key(identity);
 }
 
 }  // namespace
 
-Result<PackedBlock> PackedBlock::load(const ModelFolder& folder, model::WeightType type,
+Result<PackedBlock> PackedBlock::load(const source::ModelSource& source, model::WeightType type,
                                       const kernels::KernelTable& kernels, base::ThreadPool& pool,
                                       const WeightCacheOptions& options) {
-  const model::PackedLayout layout = model::PackedLayout::of(folder.config, type);
+  const model::PackedLayout layout = model::PackedLayout::of(source.config, type);
   const std::uint64_t bytes = layout.bytes, verified_bytes = layout.verified_bytes;
   CacheRequest request;
   request.kind = CacheKind::kWeights;
@@ -46,7 +46,7 @@ Result<PackedBlock> PackedBlock::load(const ModelFolder& folder, model::WeightTy
   request.what = "Packed weights";
   request.content = [&]() -> Result<CacheContent> {
     return CacheContent{bytes, verified_bytes, [&](std::span<std::byte> payload) {
-                          return model::pack_weights(folder.config, folder.weights, type, kernels, pool,
+                          return model::pack_weights(source.config, source.weights, type, kernels, pool,
                                                      payload, options.progress);
                         }};
   };
@@ -58,7 +58,7 @@ Result<PackedBlock> PackedBlock::load(const ModelFolder& folder, model::WeightTy
   };
   if (!options.cache_dir.empty()) {
     // Sources that are mapped but can no longer be looked at have no key, and so no file.
-    if (auto key = key_of(folder, type, kernels); key.ok()) {
+    if (auto key = key_of(source, type, kernels); key.ok()) {
       request.dir = options.cache_dir / "packed";
       request.key = std::move(key).value();
     }

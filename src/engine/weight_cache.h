@@ -11,9 +11,9 @@
 
 #include "base/thread_pool.h"
 #include "engine/cache_file.h"
-#include "engine/model_folder.h"
 #include "kernels/table.h"
 #include "model/weights.h"
+#include "source/model_source.h"
 
 namespace gemvec::engine {
 
@@ -25,7 +25,7 @@ struct WeightCacheOptions {
 class PackedBlock {
  public:
   // Errors: kIo (out of memory). A cache that cannot be read or written is a note, not an error.
-  static Result<PackedBlock> load(const ModelFolder& folder, model::WeightType type,
+  static Result<PackedBlock> load(const source::ModelSource& source, model::WeightType type,
                                   const kernels::KernelTable& kernels, base::ThreadPool& pool,
                                   const WeightCacheOptions& options);
 

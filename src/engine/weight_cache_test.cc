@@ -22,7 +22,7 @@ class WeightCache : public ::testing::Test {
   WeightCache() { testing::write_tiny_model(dir_.path() / "model"); }
 
   Result<PackedBlock> load(WeightType type = WeightType::kF32) {
-    const auto folder = open_model_folder(dir_.path() / "model");
+    const auto folder = source::open_model(dir_.path() / "model");
     if (!folder.ok()) return folder.error();
     WeightCacheOptions options;
     options.cache_dir = cache_;
@@ -136,7 +136,7 @@ TEST_F(WeightCache, ProcessesAtOncePackOnceAndAgree) {
     const pid_t child = ::fork();
     if (child == 0) {
       base::ThreadPool pool(1);  // threads do not survive a fork
-      const auto folder = open_model_folder(dir_.path() / "model");
+      const auto folder = source::open_model(dir_.path() / "model");
       WeightCacheOptions options;
       options.cache_dir = cache_;
       const auto block =

@@ -12,11 +12,13 @@ inline constexpr std::size_t kMaxHeads = 16;
 
 struct Config {
   std::size_t layers = 24;
-  std::size_t width = 768;         // residual stream; multiple of 32
-  std::size_t heads = 3;           // query heads; they share one key/value head
-  std::size_t head_dim = 256;      // multiple of 32
-  std::size_t ffn = 1152;          // multiple of 32
-  std::size_t dense_width = 3072;  // between the two dense layers of the head; multiple of 32
+  std::size_t width = 768;     // residual stream; multiple of 32
+  std::size_t heads = 3;       // query heads; they share one key/value head
+  std::size_t head_dim = 256;  // multiple of 32
+  std::size_t ffn = 1152;      // multiple of 32
+  // Between the two dense layers of the head; multiple of 32. 0: there are none, and a text's vector is the
+  // mean.
+  std::size_t dense_width = 3072;
   std::size_t vocab = 262144;
   std::size_t max_tokens = 2048;
   // A sliding layer sees positions with |i - j| <= window: half of config.json's sliding_window.

@@ -145,7 +145,8 @@ void pack_linear(const RawRows& source, const PackedLinear& layer, const Recipe&
 void pack_norm(const RawTensor& raw, bool round, float factor, std::byte* out) {
   float* scale = reinterpret_cast<float*>(out);
   read_row(raw, 0, round, scale);
-  for (std::size_t i = 0; i < raw.cols; ++i) scale[i] = (1.0F + scale[i]) * factor;
+  const float added = raw.one_added ? 0.0F : 1.0F;
+  for (std::size_t i = 0; i < raw.cols; ++i) scale[i] = (added + scale[i]) * factor;
 }
 
 // Columns of the head summed at a time: 16 doubles are half of the baseline's 16 registers of two; divides
@@ -165,10 +166,16 @@ void read_dense(const RawTensor& dense, std::size_t row, const Recipe& recipe, f
 }
 
 // dense3 * dense2, in double: neither has a bias or an activation between them, and doing it once saves
-// 6/7 of the head's work for every text.
-void pack_head(const RawWeights& raw, const Recipe& recipe, base::ThreadPool& pool, std::byte* out) {
-  const std::size_t width = raw.dense2.cols;
-  const std::size_t inner = raw.dense2.rows;
+// 6/7 of the head's work for every text. Without them, what changes nothing.
+std::vector<float> fold_head(const Config& config, const RawWeights& raw, const Recipe& recipe,
+                             base::ThreadPool& pool) {
+  const std::size_t width = config.width;
+  const std::size_t inner = config.dense_width;
+  std::vector<float> folded(width * width);
+  if (inner == 0) {
+    for (std::size_t n = 0; n < width; ++n) folded[n * width + n] = 1.0F;
+    return folded;
+  }
   std::vector<double> dense2(inner * width);
   std::vector<float> scratch(pool.size() * std::max(width, inner));
   pool.run(inner, [&](std::size_t j, unsigned thread) {
@@ -176,7 +183,6 @@ void pack_head(const RawWeights& raw, const Recipe& recipe, base::ThreadPool& po
     read_dense(raw.dense2, j, recipe, row);
     std::copy(row, row + width, dense2.data() + j * width);
   });
-  std::vector<float> folded(width * width);
   pool.run(width, [&](std::size_t n, unsigned thread) {
     float* dense3 = scratch.data() + thread * inner;
     read_dense(raw.dense3, n, recipe, dense3);
@@ -190,7 +196,16 @@ void pack_head(const RawWeights& raw, const Recipe& recipe, base::ThreadPool& po
       for (std::size_t i = 0; i < kHeadColumns; ++i) folded[n * width + k + i] = static_cast<float>(sums[i]);
     }
   });
-  const RawTensor head{RawType::kF32, width, width, reinterpret_cast<const std::byte*>(folded.data())};
+  return folded;
+}
+
+void pack_head(const Config& config, const RawWeights& raw, const Recipe& recipe, base::ThreadPool& pool,
+               std::byte* out) {
+  const std::vector<float> folded = fold_head(config, raw, recipe, pool);
+  const std::size_t width = config.width;
+  RawTensor head;
+  head.rows = head.cols = width;
+  head.data = reinterpret_cast<const std::byte*>(folded.data());
   const RawTensor* const parts[] = {&head};
   pack_linear(RawRows{parts}, {nullptr, Encoding::kF32, width, width}, Recipe::of(WeightType::kF32), pool,
               out);
@@ -241,20 +256,23 @@ void pack_layer(const Config& config, const RawLayer& from, const PackedLayout::
 }
 
 void read_row(const RawTensor& tensor, std::size_t row, bool round_to_bf16, float* out) {
-  const std::size_t size = tensor.type == RawType::kF32 ? 4 : 2;
-  const std::byte* from = tensor.data + row * tensor.cols * size;
   switch (tensor.type) {
     case RawType::kF32:
-      std::memcpy(out, from, tensor.cols * size);
+      std::memcpy(out, tensor.data + row * tensor.cols * sizeof(float), tensor.cols * sizeof(float));
+      break;
+    case RawType::kRows:
+      tensor.reader->read(row, out);
       break;
     case RawType::kBf16:
-    case RawType::kF16:
+    case RawType::kF16: {
+      const std::byte* from = tensor.data + row * tensor.cols * sizeof(std::uint16_t);
       for (std::size_t i = 0; i < tensor.cols; ++i) {
         std::uint16_t half;
-        std::memcpy(&half, from + i * size, sizeof(half));
+        std::memcpy(&half, from + i * sizeof(half), sizeof(half));
         out[i] = tensor.type == RawType::kBf16 ? from_bf16(half) : from_f16(half);
       }
       break;
+    }
   }
   if (round_to_bf16 && tensor.type != RawType::kBf16) {
     for (std::size_t i = 0; i < tensor.cols; ++i) out[i] = from_bf16(to_bf16(out[i]));
@@ -280,7 +298,7 @@ Status pack_weights(const Config& config, const RawWeights& raw, WeightType type
   }
   report(layout.final_norm);
   pack_norm(raw.final_norm, round, 1.0F, at(layout.final_norm));
-  pack_head(raw, recipe, pool, at(layout.head));
+  pack_head(config, raw, recipe, pool, at(layout.head));
   report(layout.embedding);
   if (recipe.embedding != Encoding::kF32) {
     pack_embedding(raw.embedding, recipe, pool, at(layout.embedding));

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "base/aligned.h"
-#include "engine/model_folder.h"  // tidy: allow(rooms) opens the tiny model
 #include "kernels/gemm_int8/gemm_int8.h"
 #include "model/calibrate.h"
 #include "model/forward.h"
+#include "source/model_source.h"  // tidy: allow(rooms) opens the tiny model
 #include "support/kernel_test.h"
 #include "support/temp_dir.h"
 #include "support/tiny_model.h"
@@ -287,7 +287,7 @@ class Calibration : public ::testing::TestWithParam<WeightType> {
  protected:
   Calibration() {
     testing::write_tiny_model(dir_.path());
-    folder_ = std::move(*engine::open_model_folder(dir_.path()));
+    folder_ = std::move(*source::open_model(dir_.path()));
   }
 
   using Block = base::AlignedBuffer<std::byte>;
@@ -324,7 +324,7 @@ class Calibration : public ::testing::TestWithParam<WeightType> {
   }
 
   testing::TempDir dir_;
-  engine::ModelFolder folder_;
+  source::ModelSource folder_;
 };
 
 double Calibration::mean_error(const Block& exact, const Block& quantized) const {

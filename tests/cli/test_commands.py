@@ -138,7 +138,7 @@ class Others(CliTest):
         for command in (["embed", "--task", "none"], ["info"], ["verify"], ["bench"], ["tokenize"]):
             self.assertSays(self.run_cli(*command, "--model", "nowhere", stdin="x", code=1).err, "nowhere")
         os.mkdir(self.path("empty"))
-        self.assertSays(self.embed("--model", "empty", stdin="x", code=1).err, "empty/")
+        self.assertSays(self.embed("--model", "empty", stdin="x", code=1).err, "empty: expected a model folder")
 
 
 class Usage(CliTest):

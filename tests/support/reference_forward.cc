@@ -24,15 +24,15 @@ struct Matrix {
 
 class Forward {
  public:
-  Forward(const engine::ModelFolder& model, const ReferenceOptions& options)
+  Forward(const source::ModelSource& model, const ReferenceOptions& options)
       : config_(model.config), weights_(model.weights), options_(options) {}
 
   [[nodiscard]] ReferenceOutput run(std::span<const std::int32_t> ids) const {
     Matrix x(ids.size(), config_.width);
     for (std::size_t i = 0; i < ids.size(); ++i) {
+      const std::vector<double> embedding = row_of(weights_.embedding, static_cast<std::size_t>(ids[i]));
       for (std::size_t c = 0; c < config_.width; ++c)
-        x.row(i)[c] = weight(weights_.embedding, static_cast<std::size_t>(ids[i]), c) *
-                      std::sqrt(static_cast<double>(config_.width));
+        x.row(i)[c] = embedding[c] * std::sqrt(static_cast<double>(config_.width));
     }
     for (std::size_t layer = 0; layer < config_.layers; ++layer) {
       const auto& w = weights_.layers[layer];
@@ -40,30 +40,36 @@ class Forward {
       add(x, norm(feed_forward(norm(x, w.pre_ffn_norm), w), w.post_ffn_norm));
     }
     x = norm(x, weights_.final_norm);
+    if (config_.dense_width == 0) return {x.values, mean(x).values};
     return {x.values, linear(linear(mean(x), weights_.dense2), weights_.dense3).values};
   }
 
  private:
-  // One number of a tensor.
-  [[nodiscard]] double weight(const RawTensor& tensor, std::size_t row, std::size_t col) const {
-    const std::size_t at = row * tensor.cols + col;
-    float value = 0;
-    if (tensor.type == RawType::kF32) {
-      std::memcpy(&value, tensor.data + at * 4, 4);
+  // One row of a tensor.
+  [[nodiscard]] std::vector<double> row_of(const RawTensor& tensor, std::size_t row) const {
+    std::vector<float> values(tensor.cols);
+    if (tensor.type == RawType::kRows) {
+      tensor.reader->read(row, values.data());
+    } else if (tensor.type == RawType::kF32) {
+      std::memcpy(values.data(), tensor.data + row * tensor.cols * 4, tensor.cols * 4);
     } else {
-      std::uint16_t bits = 0;
-      std::memcpy(&bits, tensor.data + at * 2, 2);
-      value = tensor.type == RawType::kBf16 ? from_bf16(bits) : from_f16(bits);
+      for (std::size_t c = 0; c < tensor.cols; ++c) {
+        std::uint16_t bits = 0;
+        std::memcpy(&bits, tensor.data + (row * tensor.cols + c) * 2, 2);
+        values[c] = tensor.type == RawType::kBf16 ? from_bf16(bits) : from_f16(bits);
+      }
     }
-    return options_.bf16_weights ? from_bf16(to_bf16(value)) : value;
+    if (options_.bf16_weights) {
+      for (float& value : values) value = from_bf16(to_bf16(value));
+    }
+    return {values.begin(), values.end()};
   }
 
   // y = x W^T
   [[nodiscard]] Matrix linear(const Matrix& x, const RawTensor& w) const {
     Matrix y(x.rows, w.rows);
-    std::vector<double> row(w.cols);
     for (std::size_t out = 0; out < w.rows; ++out) {
-      for (std::size_t c = 0; c < w.cols; ++c) row[c] = weight(w, out, c);
+      const std::vector<double> row = row_of(w, out);
       for (std::size_t i = 0; i < x.rows; ++i) {
         double sum = 0;
         for (std::size_t c = 0; c < w.cols; ++c) sum += x.row(i)[c] * row[c];
@@ -75,12 +81,16 @@ class Forward {
 
   // RMSNorm of every run of w.cols numbers: whole rows, or the heads in them.
   [[nodiscard]] Matrix norm(Matrix x, const RawTensor& w) const {
+    std::vector<double> weights = row_of(w, 0);
+    if (!w.one_added) {
+      for (double& weight : weights) weight += 1;
+    }
     for (std::size_t at = 0; at < x.values.size(); at += w.cols) {
       double* run = x.values.data() + at;
       double squares = 0;
       for (std::size_t c = 0; c < w.cols; ++c) squares += run[c] * run[c];
       const double scale = 1 / std::sqrt(squares / static_cast<double>(w.cols) + config_.eps);
-      for (std::size_t c = 0; c < w.cols; ++c) run[c] *= scale * (1 + weight(w, 0, c));
+      for (std::size_t c = 0; c < w.cols; ++c) run[c] *= scale * weights[c];
     }
     return x;
   }
@@ -170,12 +180,12 @@ class Forward {
 
 }  // namespace
 
-ReferenceOutput reference_forward(const engine::ModelFolder& model, std::span<const std::int32_t> ids,
+ReferenceOutput reference_forward(const source::ModelSource& model, std::span<const std::int32_t> ids,
                                   const ReferenceOptions& options) {
   return Forward(model, options).run(ids);
 }
 
-std::vector<double> reference_embedding(const engine::ModelFolder& model, std::span<const std::int32_t> ids,
+std::vector<double> reference_embedding(const source::ModelSource& model, std::span<const std::int32_t> ids,
                                         const ReferenceOptions& options, std::size_t dim) {
   std::vector<double> vector = reference_forward(model, ids, options).embedding;
   if (dim != 0) vector.resize(dim);

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/model_folder.h"
+#include "source/model_source.h"
 
 namespace gemvec::testing {
 
@@ -22,11 +22,11 @@ struct ReferenceOutput {
 
 // `ids` are taken as they are: BOS and EOS are the caller's.
 // REQUIRES: at least one id, all below the vocabulary's size
-ReferenceOutput reference_forward(const engine::ModelFolder& model, std::span<const std::int32_t> ids,
+ReferenceOutput reference_forward(const source::ModelSource& model, std::span<const std::int32_t> ids,
                                   const ReferenceOptions& options = {});
 
 // The embedding cut to its first `dim` numbers (0: all) and scaled to length 1.
-std::vector<double> reference_embedding(const engine::ModelFolder& model, std::span<const std::int32_t> ids,
+std::vector<double> reference_embedding(const source::ModelSource& model, std::span<const std::int32_t> ids,
                                         const ReferenceOptions& options = {}, std::size_t dim = 0);
 
 }  // namespace gemvec::testing

@@ -30,7 +30,7 @@ void expect_beginning(const std::vector<double>& vector, const std::vector<doubl
 TEST(ReferenceForward, GivesTheTinyModelsVectorsAsNumpyDoes) {
   const TempDir dir;
   write_tiny_model(dir.path());
-  const auto folder = engine::open_model_folder(dir.path());
+  const auto folder = source::open_model(dir.path());
   ASSERT_TRUE(folder.ok()) << folder.error().message;
   std::vector<std::int32_t> ids = {2};
   for (int i = 0; i < 40; ++i) ids.push_back(i * 37 % 600);
@@ -44,7 +44,7 @@ TEST(ReferenceForward, GivesTheTinyModelsVectorsAsNumpyDoes) {
 TEST(ReferenceForward, CutsToADimensionAndScalesAgain) {
   const TempDir dir;
   write_tiny_model(dir.path());
-  const auto folder = engine::open_model_folder(dir.path());
+  const auto folder = source::open_model(dir.path());
   ASSERT_TRUE(folder.ok()) << folder.error().message;
   const std::vector<std::int32_t> ids = {2, 500, 1};
   const auto whole = reference_embedding(*folder, ids);
@@ -55,7 +55,7 @@ TEST(ReferenceForward, CutsToADimensionAndScalesAgain) {
 }
 
 TEST(ReferenceForward, GivesTheReleasesVectorOfTheCardsQuestion) {
-  const auto folder = engine::open_model_folder(model_dir());
+  const auto folder = source::open_model(model_dir());
   ASSERT_TRUE(folder.ok()) << folder.error().message << " Run `gemvec pull`, or set GEMVEC_MODEL.";
   const model::Config release;
   EXPECT_EQ(folder->config.layers, release.layers);

@@ -71,6 +71,8 @@ class TensorMaker {
         case model::RawType::kF16:
           append(tensor.bytes, to_f16(value));
           break;
+        case model::RawType::kRows:
+          throw std::invalid_argument("a tiny model has plain numbers");
       }
     }
     return tensor;

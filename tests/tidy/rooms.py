@@ -14,7 +14,9 @@ ROOMS = {
     "formats": ({"base", "formats"}, RESULT),
     "tokenizer": ({"base", "tokenizer"}, RESULT | {"gemvec/tokenizer.h"}),
     "model": ({"base", "cpu", "kernels", "model"}, RESULT),
-    "engine": ({"base", "cpu", "kernels", "formats", "tokenizer", "model", "engine"}, EVERY_HEADER),
+    "source": ({"base", "formats", "tokenizer", "model", "source"}, RESULT | {"gemvec/tokenizer.h"}),
+    "convert": ({"base", "formats", "tokenizer", "model", "source", "convert"}, EVERY_HEADER),
+    "engine": ({"base", "cpu", "kernels", "tokenizer", "model", "source", "engine"}, EVERY_HEADER),
     "fetch": ({"base", "fetch"}, RESULT | {"gemvec/fetch.h"}),
     "capi": ({"base", "engine", "capi"}, EVERY_HEADER),
 }
@@ -34,8 +36,9 @@ LIBRARIES = [
     (r"spdlog/", {"cli", "server"}),
     (r"boost/(asio|beast)", {"server"}),
     (r"csv\.h", {"cli"}),
-    (r"boost/", {"base", "formats", "tokenizer", "model", "engine", "fetch", "cli", "server"}),
-    (r"fmt/", {"base", "cpu", "formats", "tokenizer", "model", "engine", "fetch", "capi", "cli", "server"}),
+    (r"protozero/", {"formats"}),
+    (r"boost/", {"base", "formats", "tokenizer", "model", "source", "convert", "engine", "fetch", "cli", "server"}),
+    (r"fmt/", {"base", "cpu", "formats", "tokenizer", "model", "source", "convert", "engine", "fetch", "capi", "cli", "server"}),
     (r"(immintrin|x86intrin|arm_neon|wasm_simd128)\.h", {"kernels"}),
     (r"(gtest|gmock|benchmark)/", set()),
 ]

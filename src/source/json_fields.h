@@ -11,7 +11,7 @@
 
 #include "gemvec/result.h"
 
-namespace gemvec::engine {
+namespace gemvec::source {
 
 class JsonFields {
  public:
@@ -48,4 +48,4 @@ class JsonFields {
   std::string path_;
 };
 
-}  // namespace gemvec::engine
+}  // namespace gemvec::source

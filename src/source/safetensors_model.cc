@@ -1,23 +1,20 @@
-#include "engine/model_folder.h"
-
+// A model folder in the sentence-transformers layout.
 #include <cstdint>
 #include <cstring>
 #include <system_error>
 #include <utility>
 
-#include "base/file.h"
 #include "base/try.h"
-#include "engine/model_config.h"
-#include "engine/modules.h"
-#include "engine/tensor_table.h"
+#include "source/formats.h"
+#include "source/modules.h"
+#include "source/tensor_table.h"
 
-namespace gemvec::engine {
+namespace gemvec::source {
 
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kMaxConfigBytes = 1 << 20;  // the release's has 1488
 // The dense layers' common width; its product with the model's fits into 64 bits with room to spare.
 constexpr std::size_t kMaxDenseWidth = 1 << 20;
 constexpr std::size_t kDenseWidthStep = 32;  // the kernels' contract: see model/config.h
@@ -93,7 +90,11 @@ class WeightReader {
   std::string prefix_;
 };
 
-void keep_files(TensorTable& table, ModelFolder& folder) {
+std::string_view numbers_of(model::RawType type) {
+  return type == model::RawType::kBf16 ? "bf16" : type == model::RawType::kF16 ? "fp16" : "fp32";
+}
+
+void keep_files(TensorTable& table, ModelSource& folder) {
   for (auto& file : table.release_files()) {
     folder.weight_bytes += file.bytes().size();
     folder.files.push_back(std::move(file));
@@ -101,14 +102,14 @@ void keep_files(TensorTable& table, ModelFolder& folder) {
   folder.weight_files.insert(folder.weight_files.end(), table.paths().begin(), table.paths().end());
 }
 
-Status read_transformer(const fs::path& path, ModelFolder& folder) {
+Status read_transformer(const fs::path& path, ModelSource& folder) {
   GEMVEC_TRY(table, TensorTable::open(path));
   GEMVEC_CHECK_OK(WeightReader(folder.config, table).read(folder.weights));
   keep_files(table, folder);
   return {};
 }
 
-Status read_dense(const Modules& modules, ModelFolder& folder) {
+Status read_dense(const Modules& modules, ModelSource& folder) {
   constexpr auto kName = "linear.weight";
   const std::size_t width = folder.config.width;
   GEMVEC_TRY(first, TensorTable::open(modules.dense2));
@@ -133,31 +134,17 @@ Status read_dense(const Modules& modules, ModelFolder& folder) {
 
 }  // namespace
 
-Result<ModelFolder> open_model_folder(const fs::path& path) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::not_found)
-    return Error{ErrorCode::kNotFound, path.string() + ": expected a model folder, found nothing."};
-  if (!error && status.type() != fs::file_type::directory)
-    return Error{ErrorCode::kBadFormat,
-                 path.string() + ": expected a model folder with config.json and model.safetensors in it."};
-  ModelFolder folder;
-  folder.path = path;
-  const fs::path config_path = path / "config.json";
-  GEMVEC_TRY(json, base::read_file(config_path, kMaxConfigBytes));
-  GEMVEC_TRY(config, parse_model_config(json, config_path.string()));
-  folder.config = std::move(config.config);
-  folder.notes = std::move(config.notes);
-  GEMVEC_TRY(modules, read_modules(path, folder.config.width));
-  if (modules.max_tokens != 0 && modules.max_tokens < folder.config.max_tokens) {
-    folder.config.max_tokens = modules.max_tokens;
-    folder.notes.push_back((path / "sentence_bert_config.json").string() +
-                           ": max_seq_length limits texts to " + std::to_string(modules.max_tokens) +
-                           " tokens.");
-  }
-  GEMVEC_CHECK_OK(read_transformer(path, folder));
-  GEMVEC_CHECK_OK(read_dense(modules, folder));
-  return folder;
+Result<ModelSource> open_safetensors(const fs::path& folder, const OpenOptions&) {
+  ModelSource source;
+  source.format = Format::kSafetensors;
+  source.folder = folder;
+  source.tokenizer = folder / "tokenizer.json";
+  GEMVEC_CHECK_OK(read_config(folder, source));
+  GEMVEC_TRY(modules, read_modules(folder, source.config.width));
+  GEMVEC_CHECK_OK(read_transformer(folder, source));
+  GEMVEC_CHECK_OK(read_dense(modules, source));
+  source.numbers = numbers_of(source.weights.embedding.type);
+  return source;
 }
 
-}  // namespace gemvec::engine
+}  // namespace gemvec::source

@@ -8,7 +8,7 @@
 #include "gemvec/result.h"
 #include "model/config.h"
 
-namespace gemvec::engine {
+namespace gemvec::source {
 
 struct ModelConfig {
   model::Config config;  // dense_width is the release's: config.json does not know it
@@ -29,4 +29,4 @@ struct ModelConfig {
 // Errors: kBadFormat, kUnsupported.
 Result<ModelConfig> parse_model_config(std::string_view json, std::string_view file);
 
-}  // namespace gemvec::engine
+}  // namespace gemvec::source

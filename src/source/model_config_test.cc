@@ -1,5 +1,5 @@
 // config.json: the forms that mean EmbeddingGemma, the halved window, and what is said about the others.
-#include "engine/model_config.h"
+#include "source/model_config.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 
 #include "support/tiny_model.h"
 
-namespace gemvec::engine {
+namespace gemvec::source {
 namespace {
 
 using boost::json::object;
@@ -274,4 +274,4 @@ TEST(ModelConfig, RefusesWhatIsNoObject) {
 }
 
 }  // namespace
-}  // namespace gemvec::engine
+}  // namespace gemvec::source

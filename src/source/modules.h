@@ -7,7 +7,7 @@
 
 #include "gemvec/result.h"
 
-namespace gemvec::engine {
+namespace gemvec::source {
 
 struct Modules {
   std::filesystem::path dense2, dense3;  // the folders of the two dense layers
@@ -21,4 +21,4 @@ struct Modules {
 // `width` is the transformer's. Errors: kIo, kBadFormat, kUnsupported.
 Result<Modules> read_modules(const std::filesystem::path& model_dir, std::size_t width);
 
-}  // namespace gemvec::engine
+}  // namespace gemvec::source

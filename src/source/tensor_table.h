@@ -13,7 +13,7 @@
 #include "gemvec/result.h"
 #include "model/raw_weights.h"
 
-namespace gemvec::engine {
+namespace gemvec::source {
 
 class TensorTable {
  public:
@@ -57,4 +57,4 @@ class TensorTable {
   std::set<const formats::Tensor*> taken_;
 };
 
-}  // namespace gemvec::engine
+}  // namespace gemvec::source

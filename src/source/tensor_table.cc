@@ -1,4 +1,4 @@
-#include "engine/tensor_table.h"
+#include "source/tensor_table.h"
 
 #include <array>
 #include <map>
@@ -10,7 +10,7 @@
 #include "base/quote.h"
 #include "base/try.h"
 
-namespace gemvec::engine {
+namespace gemvec::source {
 
 namespace {
 
@@ -155,4 +155,4 @@ std::vector<base::MappedFile> TensorTable::release_files() {
   return mappings;
 }
 
-}  // namespace gemvec::engine
+}  // namespace gemvec::source

@@ -1,6 +1,6 @@
 // Model folders: a good one opens in every form it may have, and each bad one is refused with a message
 // that names the file, the field or tensor, and what was expected.
-#include "engine/model_folder.h"
+#include "source/model_source.h"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@
 #include "support/temp_dir.h"
 #include "support/tiny_model.h"
 
-namespace gemvec::engine {
+namespace gemvec::source {
 namespace {
 
 namespace fs = std::filesystem;
@@ -27,10 +27,10 @@ using gemvec::testing::TinyTensor;
 using gemvec::testing::write_text;
 using gemvec::testing::write_tiny_model;
 
-TEST(ModelFolder, OpensATinyModelWithItsNumbersAndShapes) {
+TEST(ModelSource, OpensATinyModelWithItsNumbersAndShapes) {
   const TempDir dir;
   write_tiny_model(dir.path());
-  const auto folder = open_model_folder(dir.path());
+  const auto folder = open_model(dir.path());
   ASSERT_TRUE(folder.ok()) << folder.error().message;
   const auto& c = folder->config;
   EXPECT_EQ(c.layers, 7U);
@@ -63,12 +63,12 @@ void expect_same(const model::RawTensor& raw, const TinyTensor& tensor) {
   EXPECT_EQ(std::memcmp(raw.data, tensor.bytes.data(), size), 0) << tensor.name;
 }
 
-TEST(ModelFolder, GivesEveryTensorItsPlace) {
+TEST(ModelSource, GivesEveryTensorItsPlace) {
   for (const auto dtype : {model::RawType::kF32, model::RawType::kBf16, model::RawType::kF16}) {
     const TempDir dir;
     TinyModel tiny = write_tiny_model(
         dir.path(), {.seed = 3, .dtype = dtype, .model_prefix = dtype == model::RawType::kF16});
-    const auto folder = open_model_folder(dir.path());
+    const auto folder = open_model(dir.path());
     ASSERT_TRUE(folder.ok()) << folder.error().message;
     const auto& w = folder->weights;
     EXPECT_EQ(w.embedding.type, dtype);
@@ -115,25 +115,25 @@ void write_shards(const TinyModel& tiny, const fs::path& dir) {
   write_text(dir / "model.safetensors.index.json", R"({"metadata":{},"weight_map":{)" + index + "}}");
 }
 
-TEST(ModelFolder, OpensShardedWeights) {
+TEST(ModelSource, OpensShardedWeights) {
   const TempDir dir;
   TinyModel tiny = make_tiny_model();
   write_shards(tiny, dir.path());
-  const auto folder = open_model_folder(dir.path());
+  const auto folder = open_model(dir.path());
   ASSERT_TRUE(folder.ok()) << folder.error().message;
   EXPECT_EQ(folder->files.size(), 4U);
   expect_same(folder->weights.embedding, tiny.tensor("embed_tokens.weight"));
   expect_same(folder->weights.final_norm, tiny.tensor("norm.weight"));
 }
 
-TEST(ModelFolder, RefusesShardsThatDoNotAgreeWithTheirIndex) {
+TEST(ModelSource, RefusesShardsThatDoNotAgreeWithTheirIndex) {
   const TempDir dir;
   TinyModel tiny = make_tiny_model();
   write_shards(tiny, dir.path());
   const auto index = dir.path() / "model.safetensors.index.json";
   const auto message = [&](const std::string& text) {
     write_text(index, text);
-    const auto folder = open_model_folder(dir.path());
+    const auto folder = open_model(dir.path());
     return folder.ok() ? "no error" : folder.error().message;
   };
   const auto at = [&](const char* file) { return (dir.path() / file).string(); };
@@ -158,7 +158,7 @@ TEST(ModelFolder, RefusesShardsThatDoNotAgreeWithTheirIndex) {
                 at("model-00001-of-00002.safetensors") + " has it too.");
 }
 
-TEST(ModelFolder, ToleratesATiedLanguageModelHeadAndMissingDescriptions) {
+TEST(ModelSource, ToleratesATiedLanguageModelHeadAndMissingDescriptions) {
   const TempDir dir;
   TinyModel tiny = make_tiny_model();
   TinyTensor head = tiny.tensor("embed_tokens.weight");
@@ -168,11 +168,11 @@ TEST(ModelFolder, ToleratesATiedLanguageModelHeadAndMissingDescriptions) {
   for (const auto* name : {"modules.json", "sentence_bert_config.json", "1_Pooling", "2_Dense/config.json",
                            "3_Dense/config.json", "config_sentence_transformers.json"})
     fs::remove_all(dir.path() / name);
-  const auto folder = open_model_folder(dir.path());
+  const auto folder = open_model(dir.path());
   EXPECT_TRUE(folder.ok()) << folder.error().message;
 }
 
-TEST(ModelFolder, FollowsModulesJsonToTheDenseLayers) {
+TEST(ModelSource, FollowsModulesJsonToTheDenseLayers) {
   const TempDir dir;
   TinyModel tiny = make_tiny_model();
   // The package's names have moved between versions; the class's name and its order count.
@@ -180,38 +180,48 @@ TEST(ModelFolder, FollowsModulesJsonToTheDenseLayers) {
   tiny.modules[2].as_object()["path"] = "first";
   save(tiny, dir.path());
   fs::rename(dir.path() / "2_Dense", dir.path() / "first");
-  const auto folder = open_model_folder(dir.path());
+  const auto folder = open_model(dir.path());
   ASSERT_TRUE(folder.ok()) << folder.error().message;
   expect_same(folder->weights.dense2, tiny.dense2_tensors[0]);
 }
 
-TEST(ModelFolder, AShorterMaximumOfTheFolderIsHonouredAndNoted) {
+TEST(ModelSource, AShorterMaximumOfTheFolderIsHonouredAndNoted) {
   const TempDir dir;
   TinyModel tiny = make_tiny_model();
   tiny.transformer["max_seq_length"] = 512;
   save(tiny, dir.path());
-  const auto folder = open_model_folder(dir.path());
+  const auto folder = open_model(dir.path());
   ASSERT_TRUE(folder.ok()) << folder.error().message;
   EXPECT_EQ(folder->config.max_tokens, 512U);
   ASSERT_EQ(folder->notes.size(), 1U);
 }
 
-TEST(ModelFolder, RefusesWhatIsNoFolder) {
+TEST(ModelSource, RefusesWhatIsNoModel) {
   const TempDir dir;
-  const auto file = dir.path() / "model.gguf";
+  const auto message = [](const std::filesystem::path& path) {
+    return path.string() +
+           ": expected a model folder with model.safetensors, onnx/model.onnx or a .gguf file in it, or one "
+           ".onnx or .gguf file.";
+  };
+  const auto file = dir.path() / "model.txt";
   write_text(file, "GGUF");
-  auto folder = open_model_folder(file);
-  ASSERT_FALSE(folder.ok());
-  EXPECT_EQ(folder.error().code, ErrorCode::kBadFormat);
-  EXPECT_EQ(folder.error().message,
-            file.string() + ": expected a model folder with config.json and model.safetensors in it.");
-  folder = open_model_folder(dir.path() / "nowhere");
-  ASSERT_FALSE(folder.ok());
-  EXPECT_EQ(folder.error().code, ErrorCode::kNotFound);
-  folder = open_model_folder(dir.path());
-  ASSERT_FALSE(folder.ok());
-  EXPECT_EQ(folder.error().message,
-            (dir.path() / "config.json").string() + ": cannot open: No such file or directory.");
+  for (const auto& path : {file, dir.path()}) {
+    const auto found = open_model(path);
+    ASSERT_FALSE(found.ok());
+    EXPECT_EQ(found.error().code, ErrorCode::kBadFormat);
+    EXPECT_EQ(found.error().message, message(path));
+  }
+  EXPECT_EQ(open_model(dir.path() / "nowhere").error().code, ErrorCode::kNotFound);
+}
+
+TEST(ModelSource, OfAFolderWithAConfigurationAloneNamesTheWeights) {
+  const TempDir dir;
+  save(make_tiny_model(), dir.path());
+  std::filesystem::remove(dir.path() / "model.safetensors");
+  const auto found = open_model(dir.path());
+  ASSERT_FALSE(found.ok());
+  EXPECT_EQ(found.error().message,
+            (dir.path() / "model.safetensors").string() + ": cannot open: No such file or directory.");
 }
 
 // A folder that is wrong in one way: how, and what is said about it, after "DIR/".
@@ -222,14 +232,14 @@ struct BadFolder {
   std::string message;
 };
 
-class ModelFolderBad : public ::testing::TestWithParam<BadFolder> {};
+class ModelSourceBad : public ::testing::TestWithParam<BadFolder> {};
 
-TEST_P(ModelFolderBad, IsRefusedWithAMessage) {
+TEST_P(ModelSourceBad, IsRefusedWithAMessage) {
   const TempDir dir;
   TinyModel tiny = make_tiny_model();
   GetParam().change(tiny);
   save(tiny, dir.path());
-  const auto folder = open_model_folder(dir.path());
+  const auto folder = open_model(dir.path());
   ASSERT_FALSE(folder.ok());
   EXPECT_EQ(folder.error().message, (dir.path() / GetParam().message).string());
   EXPECT_EQ(folder.error().code, GetParam().code);
@@ -381,24 +391,24 @@ const BadFolder kBadModules[] = {
 };
 
 const auto kTitle = [](const auto& test) { return test.param.title; };
-INSTANTIATE_TEST_SUITE_P(Tensors, ModelFolderBad, ::testing::ValuesIn(kBadTensors), kTitle);
-INSTANTIATE_TEST_SUITE_P(Modules, ModelFolderBad, ::testing::ValuesIn(kBadModules), kTitle);
+INSTANTIATE_TEST_SUITE_P(Tensors, ModelSourceBad, ::testing::ValuesIn(kBadTensors), kTitle);
+INSTANTIATE_TEST_SUITE_P(Modules, ModelSourceBad, ::testing::ValuesIn(kBadModules), kTitle);
 
-TEST(ModelFolder, RefusesAFileCutShortAnywhere) {
+TEST(ModelSource, RefusesAFileCutShortAnywhere) {
   const TempDir dir;
   const TinyModel tiny = write_tiny_model(dir.path());
   const auto path = dir.path() / "model.safetensors";
   const std::string whole = gemvec::testing::safetensors_bytes(tiny.tensors);
   for (std::size_t size = 0; size < whole.size(); size += 1 + whole.size() / 40) {
     write_text(path, whole.substr(0, size));
-    const auto folder = open_model_folder(dir.path());
+    const auto folder = open_model(dir.path());
     ASSERT_FALSE(folder.ok()) << size;
     EXPECT_EQ(folder.error().code, ErrorCode::kBadFormat);
     EXPECT_TRUE(folder.error().message.starts_with(path.string() + ": ")) << folder.error().message;
   }
   write_text(path, whole + "x");
-  EXPECT_FALSE(open_model_folder(dir.path()).ok());
+  EXPECT_FALSE(open_model(dir.path()).ok());
 }
 
 }  // namespace
-}  // namespace gemvec::engine
+}  // namespace gemvec::source

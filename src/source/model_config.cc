@@ -1,4 +1,4 @@
-#include "engine/model_config.h"
+#include "source/model_config.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,10 +7,10 @@
 
 #include "base/quote.h"
 #include "base/try.h"
-#include "engine/json_fields.h"
 #include "gemvec/tokenizer.h"
+#include "source/json_fields.h"
 
-namespace gemvec::engine {
+namespace gemvec::source {
 
 namespace {
 
@@ -175,4 +175,4 @@ Result<ModelConfig> parse_model_config(std::string_view json, std::string_view f
   return result;
 }
 
-}  // namespace gemvec::engine
+}  // namespace gemvec::source

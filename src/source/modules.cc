@@ -1,4 +1,4 @@
-#include "engine/modules.h"
+#include "source/modules.h"
 
 #include <algorithm>
 #include <array>
@@ -13,9 +13,9 @@
 #include "base/json.h"
 #include "base/quote.h"
 #include "base/try.h"
-#include "engine/json_fields.h"
+#include "source/json_fields.h"
 
-namespace gemvec::engine {
+namespace gemvec::source {
 
 namespace {
 
@@ -152,4 +152,4 @@ Result<Modules> read_modules(const fs::path& model_dir, std::size_t width) {
   return modules;
 }
 
-}  // namespace gemvec::engine
+}  // namespace gemvec::source

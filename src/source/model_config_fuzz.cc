@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "engine/model_config.h"
 #include "gemvec/tokenizer.h"
+#include "source/model_config.h"
 
 namespace {
 
@@ -23,7 +23,7 @@ bool is_usable(const gemvec::model::Config& c) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto config = gemvec::engine::parse_model_config(
+  const auto config = gemvec::source::parse_model_config(
       std::string_view(reinterpret_cast<const char*>(data), size), "config.json");
   if (config.ok() ? !is_usable(config->config) : config.error().message.empty()) std::abort();
   return 0;

@@ -1,4 +1,4 @@
-#include "engine/json_fields.h"
+#include "source/json_fields.h"
 
 #include <boost/json/serialize.hpp>
 #include <utility>
@@ -8,7 +8,7 @@
 #include "base/quote.h"
 #include "base/try.h"
 
-namespace gemvec::engine {
+namespace gemvec::source {
 
 namespace {
 
@@ -90,4 +90,4 @@ Error JsonFields::expected(std::string_view name, std::string_view what, ErrorCo
                     (value == nullptr ? "nothing" : describe(*value)) + "."};
 }
 
-}  // namespace gemvec::engine
+}  // namespace gemvec::source
