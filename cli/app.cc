@@ -46,6 +46,7 @@ void build(CLI::App& app, Action& action) {
   add_verify(app, action);
   add_info(app, action);
   add_bench(app, action);
+  add_quantize(app, action);
   add_pull(app, action);
 }
 
@@ -72,7 +73,8 @@ int parse_and_run(CLI::App& app, Action& action, int argc, const char* const* ar
     throw Failure(kWrongUsage, error.what());
   }
   if (!action)
-    throw Failure(kWrongUsage, "Which command? embed, similarity, tokenize, verify, info, bench or pull.");
+    throw Failure(kWrongUsage,
+                  "Which command? embed, similarity, tokenize, verify, info, bench, quantize or pull.");
   return action();
 }
 

@@ -21,7 +21,6 @@ void add_attention();
 void add_norm();
 void add_rope();
 void add_geglu();
-void add_softmax();
 void add_pool();
 void add_convert();
 

@@ -21,7 +21,6 @@ int main(int argc, char** argv) {
   gemvec::bench::add_norm();
   gemvec::bench::add_rope();
   gemvec::bench::add_geglu();
-  gemvec::bench::add_softmax();
   gemvec::bench::add_pool();
   gemvec::bench::add_convert();
   benchmark::RunSpecifiedBenchmarks();

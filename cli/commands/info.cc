@@ -13,6 +13,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/commands/failure.h"
+#include "cli/commands/info_file.h"
 #include "cli/commands/model.h"
 #include "cli/io/json_text.h"
 #include "cli/terminal/format.h"
@@ -24,6 +25,8 @@ namespace gemvec::cli {
 namespace {
 
 struct InfoArguments {
+  std::string path;  // empty: about the model in use
+  bool tensors = false;
   ModelOptions model;
   bool hash = false;
   bool json = false;
@@ -178,6 +181,10 @@ std::string as_json(const Report& report) {
 }
 
 int info(const InfoArguments& arguments) {
+  if (!arguments.path.empty()) {
+    return info_file(
+        {arguments.path, arguments.model.dtype, arguments.tensors, arguments.hash, arguments.json});
+  }
   const Report report = collect(arguments);
   print(arguments.json ? as_json(report) : as_text(report));
   return kDone;
@@ -186,9 +193,12 @@ int info(const InfoArguments& arguments) {
 }  // namespace
 
 void add_info(CLI::App& app, Action& action) {
-  CLI::App& command =
-      *app.add_subcommand("info", "Say which weights, instruction set, threads and memory are used");
+  CLI::App& command = *app.add_subcommand(
+      "info", "Say what a model's files are; or which weights, instruction set, threads and memory are used");
   auto arguments = std::make_shared<InfoArguments>();
+  command.add_option("PATH", arguments->path, "A model's folder or file: say what it is, compute nothing")
+      ->type_name(" ");
+  command.add_flag("--tensors", arguments->tensors, "With PATH: every tensor's name, type and shape");
   command.add_flag("--hash", arguments->hash, "Also the SHA-256 of the model's files (reads 1.2 GB)");
   command.add_flag("--json", arguments->json, "Print one JSON object");
   add_model_option(command, arguments->model);
@@ -196,7 +206,8 @@ void add_info(CLI::App& app, Action& action) {
   command.footer(
       "Downloads nothing.\n\n"
       "Example:\n"
-      "  gemvec info");
+      "  gemvec info\n"
+      "  gemvec info \"$(gemvec pull)\"");
   command.callback([arguments, &action] { action = [arguments] { return info(*arguments); }; });
 }
 

@@ -10,49 +10,19 @@
 #include <string_view>
 #include <utility>
 
-#include "cli/terminal/format.h"
+#include "cli/terminal/bytes_progress.h"
 #include "cli/terminal/interrupt.h"
-#include "cli/terminal/progress.h"
 
 namespace gemvec::cli {
 
 namespace {
 
-constexpr std::size_t kBarColumns = 20;
 constexpr unsigned kMaxThreads = 1024;  // more than any machine has; catches a slip of the finger
 
 std::string environment_model() {
   const char* folder = std::getenv("GEMVEC_MODEL");
   return folder == nullptr ? "" : folder;
 }
-
-// Draws "LABEL [====>   ] 45%  530.1/1178.2 MB  12.3 MB/s  ETA 0:53".
-class BytesProgress {
- public:
-  void draw(const std::string& label, std::uint64_t done, std::uint64_t total) {
-    if (label != label_) meter_ = {};
-    label_ = label;
-    meter_.add(static_cast<double>(done));
-    if (!line_.due()) return;
-    std::string text = label;
-    if (total != 0) {
-      const double fraction = static_cast<double>(done) / static_cast<double>(total);
-      text += fmt::format(" {} {:.0f}%", format_bar(fraction, kBarColumns), 100 * fraction);
-    }
-    text += "  " + format_bytes(static_cast<double>(done));
-    if (total != 0) text += " of " + format_bytes(static_cast<double>(total));
-    if (meter_.rate() > 0) text += fmt::format("  {}/s", format_bytes(meter_.rate()));
-    const double eta = total == 0 ? -1 : meter_.eta(static_cast<double>(total));
-    if (eta >= 0) text += "  ETA " + format_duration(eta);
-    line_.draw(text);
-  }
-  void clear() { line_.clear(); }
-
- private:
-  ProgressLine line_;
-  RateMeter meter_;
-  std::string label_;
-};
 
 }  // namespace
 
@@ -62,8 +32,16 @@ void add_model_option(CLI::App& command, ModelOptions& options) {
       ->type_name("PATH");
 }
 
+void add_threads_option(CLI::App& command, ModelOptions& options) {
+  command.add_option("--threads", options.threads, "Threads (default: one a core)")
+      ->type_name("N")
+      ->check(CLI::Range(1U, kMaxThreads).description("1-1024"));
+}
+
 void add_compute_options(CLI::App& command, ModelOptions& options) {
-  command.add_option("--dtype", options.dtype, "Weights: fp32, bf16, q8, q4 or mixed (default q8)")
+  command
+      .add_option("--dtype", options.dtype,
+                  "Weights: fp32, bf16, q8, q4 or mixed (default q8, or a .gemvec file's)")
       ->type_name("D")
       ->check(CLI::IsMember({"fp32", "bf16", "q8", "q4", "mixed"}));
   command.add_option("--compute", options.compute, "Arithmetic (default native: as the weights)")
@@ -72,9 +50,7 @@ void add_compute_options(CLI::App& command, ModelOptions& options) {
   command.add_flag("--exact", options.exact, "fp32 over exactly the file's numbers, quantised or not");
   command.add_flag("--allow-headless", options.allow_headless,
                    "Take a file without the dense layers: not the release's vectors");
-  command.add_option("--threads", options.threads, "Threads (default: one a core)")
-      ->type_name("N")
-      ->check(CLI::Range(1U, kMaxThreads).description("1-1024"));
+  add_threads_option(command, options);
   command
       .add_option("--max-memory", options.max_memory,
                   "Working memory at most, as 64M or 1G (default: no limit)")
@@ -117,7 +93,7 @@ std::filesystem::path locate_model(const ModelOptions& options) {
 Embedder load_embedder(const ModelOptions& options, const std::filesystem::path& folder) {
   LoadOptions load;
   load.model = folder;
-  load.dtype = unwrap_usage(parse_dtype(options.dtype));
+  if (!options.dtype.empty()) load.dtype = unwrap_usage(parse_dtype(options.dtype));
   load.compute = unwrap_usage(parse_compute(options.compute));
   load.exact = options.exact;
   load.allow_headless = options.allow_headless;

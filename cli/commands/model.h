@@ -13,7 +13,7 @@ namespace gemvec::cli {
 
 struct ModelOptions {
   std::string model;  // folder or file; empty = GEMVEC_MODEL, else the cache, else download
-  std::string dtype = "q8";
+  std::string dtype;  // empty: q8, or what a .gemvec file holds
   std::string compute = "native";
   bool exact = false;
   bool allow_headless = false;
@@ -23,6 +23,7 @@ struct ModelOptions {
 };
 
 void add_model_option(CLI::App& command, ModelOptions& options);     // --model
+void add_threads_option(CLI::App& command, ModelOptions& options);   // --threads
 void add_compute_options(CLI::App& command, ModelOptions& options);  // --dtype ... --no-cache
 
 // Whether the user named the folder, with --model or GEMVEC_MODEL.

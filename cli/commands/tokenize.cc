@@ -68,7 +68,7 @@ int tokenize(const TokenizeArguments& arguments) {
   if (!is_model_named(arguments.model)) PromptChoice::check_task(arguments.text);
   const std::filesystem::path folder = locate_model(arguments.model);
   const PromptChoice prompt(arguments.text, folder);
-  const Tokenizer tokenizer = unwrap(Tokenizer::from_file(folder / "tokenizer.json"));
+  const Tokenizer tokenizer = unwrap(load_tokenizer(folder, default_cache_dir()));
   const TokenizeOptions options = tokenize_options(arguments);
   TextReader reader(arguments.text.files, reader_options(arguments.text, prompt, false));
   OutputFile output = unwrap(OutputFile::open(""));

@@ -51,11 +51,11 @@ struct LoadProgress {
 struct LoadOptions {
   // A folder in the sentence-transformers layout (config.json, model.safetensors, tokenizer.json,
   // 2_Dense/model.safetensors, 3_Dense/model.safetensors) or in that of the ONNX release (config.json,
-  // tokenizer.json, onnx/), or one .onnx or .gguf file.
+  // tokenizer.json, onnx/), or one .onnx, .gguf or .gemvec file.
   std::filesystem::path model{};
   // Of an ONNX folder also the file: model.onnx for kFp32, model_quantized.onnx for kQ8, model_q4.onnx for
-  // kQ4, and model.onnx if there is no such file.
-  DType dtype = DType::kQ8;
+  // kQ4, and model.onnx if there is no such file. Empty: kQ8, or what a .gemvec file holds.
+  std::optional<DType> dtype{};
   // fp32 arithmetic over exactly the numbers that the file means, quantised or not: dtype only chooses the
   // file.
   bool exact = false;
@@ -182,6 +182,11 @@ class Embedder {
   explicit Embedder(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// The tokenizer of a model, a folder or a file as LoadOptions::model, without its weights. Its tables are
+// kept in `cache_dir` between processes; empty: they are not. Errors: those of Tokenizer::from_file and
+// Embedder::load.
+Result<Tokenizer> load_tokenizer(const std::filesystem::path& model, const std::filesystem::path& cache_dir);
 
 // GEMVEC_CACHE, else XDG_CACHE_HOME/gemvec, else HOME/.cache/gemvec; empty if none is set.
 std::filesystem::path default_cache_dir();

@@ -26,9 +26,11 @@ class PromptSet {
   //   MultilabelClassification, PairClassification, Reranking, Retrieval, Retrieval-query,
   //   Retrieval-document, STS, Summarization.
   static PromptSet builtin();
-  // The built-in names, with those of the model folder's config_sentence_transformers.json (if it
-  // has one) added and winning. Errors: kIo, kBadFormat.
-  static Result<PromptSet> from_model(const std::filesystem::path& model_dir);
+  // The built-in names, with those of the model's config_sentence_transformers.json (if it has one) added and
+  // winning. `model` is a folder or a file, as LoadOptions::model. Errors: kIo, kBadFormat, kUnsupported.
+  static Result<PromptSet> from_model(const std::filesystem::path& model);
+  // The same from the text of a config_sentence_transformers.json. `name` stands for the file in messages.
+  static Result<PromptSet> from_json(std::string_view json, std::string_view name);
 
   // The prefix for `task`. Case and the separators " ", "_" and "-" do not matter. `title` is for
   // retrieval-document only: it takes the place of "none" in "title: none | text: ", as it is, line

@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #include "base/file.h"
+#include "base/piece_hash.h"
 #include "base/try.h"
 
 namespace gemvec::engine {
@@ -26,7 +27,6 @@ namespace fs = std::filesystem;
 constexpr std::uint32_t kFormatVersion = 2;
 constexpr std::uint32_t kByteOrder = 0x01020304;  // a machine of the other order reads 0x04030201
 constexpr std::size_t kHeaderBytes = 4096;        // a page: the payload stays page-aligned
-constexpr std::size_t kHashChunk = 4U << 20U;     // bytes that one task hashes
 constexpr char kMagic[8] = {'G', 'E', 'M', 'V', 'E', 'C', 'P', 'K'};
 
 // docs/formats/packed.md describes the file.
@@ -39,7 +39,7 @@ struct Header {
   std::uint64_t header_bytes;
   std::uint64_t payload_bytes;
   std::uint64_t verified_bytes;
-  std::uint64_t payload_hash;  // of the hashes of kHashChunk pieces of the verified bytes
+  std::uint64_t payload_hash;  // base::hash_pieces() of the verified bytes
   std::uint64_t header_hash;   // of the whole page, with zeros here
 };
 using HeaderPage = std::array<std::byte, kHeaderBytes>;
@@ -47,20 +47,6 @@ using HeaderPage = std::array<std::byte, kHeaderBytes>;
 std::uint64_t hash_header(HeaderPage page) {
   std::memset(page.data() + offsetof(Header, header_hash), 0, sizeof(Header::header_hash));
   return XXH3_64bits(page.data(), page.size());
-}
-
-std::uint64_t hash_payload(std::span<const std::byte> payload, base::ThreadPool* pool) {
-  std::vector<std::uint64_t> hashes((payload.size() + kHashChunk - 1) / kHashChunk);
-  const auto hash_piece = [&](std::size_t i, unsigned) {
-    const auto piece = payload.subspan(i * kHashChunk, std::min(kHashChunk, payload.size() - i * kHashChunk));
-    hashes[i] = XXH3_64bits(piece.data(), piece.size());
-  };
-  if (pool != nullptr) {
-    pool->run(hashes.size(), hash_piece);
-  } else {
-    for (std::size_t i = 0; i < hashes.size(); ++i) hash_piece(i, 0);
-  }
-  return XXH3_64bits(hashes.data(), hashes.size() * sizeof(std::uint64_t));
 }
 
 HeaderPage make_header(const CacheRequest& request, std::span<const std::byte> payload,
@@ -74,7 +60,7 @@ HeaderPage make_header(const CacheRequest& request, std::span<const std::byte> p
   header.header_bytes = kHeaderBytes;
   header.payload_bytes = payload.size();
   header.verified_bytes = verified_bytes;
-  header.payload_hash = hash_payload(payload.first(verified_bytes), pool);
+  header.payload_hash = base::hash_pieces(payload.first(verified_bytes), pool);
   HeaderPage page{};
   std::memcpy(page.data(), &header, sizeof(header));
   header.header_hash = hash_header(page);
@@ -163,7 +149,7 @@ Status CacheFile::open(const CacheRequest& request, const fs::path& path, base::
   Header header;
   std::memcpy(&header, page.data(), sizeof(header));
   const auto payload = file.bytes().subspan(kHeaderBytes);
-  if (hash_payload(payload.first(header.verified_bytes), pool) != header.payload_hash)
+  if (base::hash_pieces(payload.first(header.verified_bytes), pool) != header.payload_hash)
     return damaged("checksum of the payload differs");
   if (request.accept) {
     if (const Status accepted = request.accept(payload, header.verified_bytes); !accepted.ok())

@@ -16,6 +16,7 @@
 #include "engine/micro_batches.h"
 #include "engine/self_check.h"
 #include "engine/tokenizer_cache.h"
+#include "source/bundle_model.h"
 
 namespace gemvec {
 
@@ -53,7 +54,48 @@ model::WeightType type_of(DType dtype) {
   return model::WeightType::kMixed;
 }
 
+// The dtype of the weights that will be computed with.
+Result<DType> choose_dtype(const LoadOptions& options, const source::ModelSource& source) {
+  DType chosen = options.exact ? DType::kFp32 : options.dtype.value_or(DType::kQ8);
+  if (source.bundle != nullptr) {
+    GEMVEC_TRY(own, parse_dtype(source.numbers));
+    if (options.exact || (options.dtype && *options.dtype != own)) {
+      return Error{
+          ErrorCode::kInvalidArgument,
+          fmt::format("{}: holds {} weights and no others; {} needs the model that it was made from.",
+                      source.path.string(), source.numbers,
+                      options.exact ? "exact" : fmt::format("dtype {}", name_of(*options.dtype)))};
+    }
+    chosen = own;
+  }
+  if (options.compute == Compute::kFp32 && chosen != DType::kFp32 && chosen != DType::kBf16) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("compute fp32: dtype {} is computed in int8; expected dtype fp32 or bf16.",
+                             name_of(chosen))};
+  }
+  return chosen;
+}
+
+Result<engine::CachedTokenizer> tokenizer_of(const source::ModelSource& source,
+                                             const std::filesystem::path& cache_dir) {
+  if (source.bundle == nullptr) return engine::load_tokenizer(source.tokenizer, cache_dir);
+  GEMVEC_TRY(tokenizer, source::bundle_tokenizer(source));
+  return engine::CachedTokenizer{std::move(tokenizer), source.path, true, {}};
+}
+
 }  // namespace
+
+Result<Tokenizer> load_tokenizer(const std::filesystem::path& model, const std::filesystem::path& cache_dir) {
+  std::error_code ignored;
+  const bool is_folder = std::filesystem::is_directory(model, ignored);
+  if (is_folder && std::filesystem::exists(model / "tokenizer.json", ignored)) {
+    GEMVEC_TRY(loaded, engine::load_tokenizer(model / "tokenizer.json", cache_dir));
+    return std::move(loaded.tokenizer);
+  }
+  GEMVEC_TRY(source, source::open_model(model, {.allow_headless = true}));
+  GEMVEC_TRY(loaded, tokenizer_of(source, cache_dir));
+  return std::move(loaded.tokenizer);
+}
 
 Result<Embedder> Embedder::load(const LoadOptions& options) {
   GEMVEC_TRY(impl, Impl::load(options));
@@ -63,51 +105,22 @@ Result<Embedder> Embedder::load(const LoadOptions& options) {
 }
 
 Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& options) {
-  const bool exact = options.exact || options.dtype == DType::kFp32 || options.dtype == DType::kBf16;
-  if (!exact && options.compute == Compute::kFp32) {
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("compute fp32: dtype {} is computed in int8; expected dtype fp32 or bf16.",
-                             name_of(options.dtype))};
-  }
   GEMVEC_TRY(isa, cpu::select_isa());
   auto impl = std::make_unique<Impl>();
   impl->kernels = &kernels::kernel_table(isa);
-  impl->dtype = options.exact ? DType::kFp32 : options.dtype;
   impl->compute = options.compute;
   impl->max_memory = options.max_memory;
   impl->pool =
       std::make_unique<base::ThreadPool>(options.threads == 0 ? base::usable_cores() : options.threads);
 
-  engine::WeightCacheOptions cache;
-  if (options.use_cache)
-    cache.cache_dir = options.cache_dir.empty() ? default_cache_dir() : options.cache_dir;
-  if (options.progress) {
-    cache.progress = [&](std::uint64_t done, std::uint64_t total) {
-      options.progress({.stage = "packing weights", .done = done, .total = total});
-    };
-  }
-
-  GEMVEC_TRY(source, source::open_model(options.model, {.dtype = name_of(options.dtype),
+  GEMVEC_TRY(source, source::open_model(options.model, {.dtype = name_of(options.dtype.value_or(DType::kQ8)),
                                                         .allow_headless = options.allow_headless}));
   impl->source = std::move(source);
-  // The first time, the tokenizer takes as long to read as the weights take to pack: side by side.
-  auto tokenizer = std::async(std::launch::async, [path = impl->source.tokenizer, dir = cache.cache_dir] {
-    return engine::load_tokenizer(path, dir);
-  });
-  GEMVEC_TRY(prompts, PromptSet::from_model(impl->source.folder));
+  GEMVEC_TRY(dtype, choose_dtype(options, impl->source));
+  impl->dtype = dtype;
+  GEMVEC_TRY(prompts, PromptSet::from_model(options.model));
   impl->prompts = std::move(prompts);
-
-  const model::WeightType type = type_of(impl->dtype);
-  GEMVEC_TRY(block, engine::PackedBlock::load(impl->source, type, *impl->kernels, *impl->pool, cache));
-  impl->block = std::move(block);
-  GEMVEC_TRY(rope, model::RopeTables::create(impl->source.config, *impl->pool));
-  impl->rope = std::move(rope);
-  impl->weights = model::view_weights(impl->source.config, type, impl->source.weights.embedding, impl->rope,
-                                      impl->block.bytes());
-
-  GEMVEC_TRY(loaded_tokenizer, tokenizer.get());
-  impl->tokenizer = std::make_unique<Tokenizer>(std::move(loaded_tokenizer.tokenizer));
-  impl->tokenizer_notes = std::move(loaded_tokenizer.notes);
+  GEMVEC_CHECK_OK(impl->load_parts(options));
   if (impl->tokenizer->vocab_size() > impl->source.config.vocab) {
     return Error{ErrorCode::kBadFormat,
                  fmt::format("{}: has {} tokens, but the embedding table has {} rows.",
@@ -115,6 +128,32 @@ Result<std::unique_ptr<Embedder::Impl>> Embedder::Impl::load(const LoadOptions& 
                              impl->source.config.vocab)};
   }
   return impl;
+}
+
+// The weights and the tokenizer. The first time, the latter takes as long to read as the former take to pack:
+// side by side.
+Status Embedder::Impl::load_parts(const LoadOptions& options) {
+  engine::WeightCacheOptions cache;
+  if (options.use_cache) cache_dir = options.cache_dir.empty() ? default_cache_dir() : options.cache_dir;
+  cache.cache_dir = cache_dir;
+  if (options.progress) {
+    cache.progress = [&](std::uint64_t done, std::uint64_t total) {
+      options.progress({.stage = "packing weights", .done = done, .total = total});
+    };
+  }
+  auto tokenizer_loading = std::async(std::launch::async, [&] { return tokenizer_of(source, cache_dir); });
+
+  const model::WeightType type = source.bundle == nullptr ? type_of(dtype) : source.packed_type;
+  GEMVEC_TRY(loaded_block, engine::PackedBlock::load(source, type, *kernels, *pool, cache));
+  block = std::move(loaded_block);
+  GEMVEC_TRY(tables, model::RopeTables::create(source.config, *pool));
+  rope = std::move(tables);
+  weights = model::view_weights(source.config, type, source.weights.embedding, rope, block.bytes());
+
+  GEMVEC_TRY(loaded, tokenizer_loading.get());
+  tokenizer = std::make_unique<Tokenizer>(std::move(loaded.tokenizer));
+  tokenizer_notes = std::move(loaded.notes);
+  return {};
 }
 
 bool Embedder::Impl::bf16_products() const {

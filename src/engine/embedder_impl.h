@@ -17,6 +17,7 @@ namespace gemvec {
 
 struct Embedder::Impl {
   static Result<std::unique_ptr<Impl>> load(const LoadOptions& options);
+  Status load_parts(const LoadOptions& options);
 
   // One forward pass at a time: callers take turns on the threads and the workspace.
   Status run_batch(const model::Batch& batch, const model::ForwardOutput& output);
@@ -28,7 +29,8 @@ struct Embedder::Impl {
 
   DType dtype = DType::kQ8;
   Compute compute = Compute::kNative;
-  std::uint64_t max_memory = 0;  // bytes of working memory; 0: no limit
+  std::filesystem::path cache_dir;  // empty: none
+  std::uint64_t max_memory = 0;     // bytes of working memory; 0: no limit
   source::ModelSource source;
   engine::PackedBlock block;
   model::RopeTables rope;

@@ -7,6 +7,7 @@
 #include "base/quote.h"
 #include "base/try.h"
 #include "source/json_fields.h"
+#include "source/model_source.h"
 
 namespace gemvec {
 
@@ -104,15 +105,17 @@ PromptSet PromptSet::builtin() {
   return set;
 }
 
-Result<PromptSet> PromptSet::from_model(const std::filesystem::path& model_dir) {
+Result<PromptSet> PromptSet::from_model(const std::filesystem::path& model) {
+  GEMVEC_TRY(json, source::read_prompts_json(model));
+  if (json.empty()) return builtin();
+  return from_json(json, (model / "config_sentence_transformers.json").string());
+}
+
+Result<PromptSet> PromptSet::from_json(std::string_view json, std::string_view name) {
   PromptSet set = builtin();
-  auto file = source::JsonFields::read(model_dir / "config_sentence_transformers.json");
-  if (!file.ok()) {
-    if (file.error().code == ErrorCode::kNotFound) return set;
-    return std::move(file).error();
-  }
-  if (file->find("prompts") == nullptr) return set;
-  GEMVEC_TRY(prompts, file->object("prompts"));
+  GEMVEC_TRY(file, source::JsonFields::parse(json, name));
+  if (file.find("prompts") == nullptr) return set;
+  GEMVEC_TRY(prompts, file.object("prompts"));
   std::vector<Prompt> own;
   for (const auto& field : prompts.raw()) {
     const std::string name(field.key());

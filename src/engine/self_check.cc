@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/try.h"
 #include "engine/accuracy.h"
+#include "engine/cache_file.h"
 #include "engine/card.h"
 #include "engine/embedder_impl.h"
 
@@ -21,9 +22,17 @@ WeightsCheck judge(const Embedder::Impl& impl, double max_abs_diff) {
   return max_abs_diff <= tolerance ? WeightsCheck::kRelease : WeightsCheck::kDifferent;
 }
 
+// What is found is remembered beside the packed weights, but nothing is put beside a user's .gemvec file.
 std::filesystem::path note_path(const Embedder::Impl& impl) {
-  if (impl.block.file().empty()) return {};
   auto path = impl.block.file();
+  if (impl.source.bundle != nullptr) {
+    const auto identity = source_identity(path);
+    if (impl.cache_dir.empty() || !identity.ok()) return {};
+    std::error_code ignored;  // a folder that cannot be made is one that cannot be written
+    std::filesystem::create_directories(impl.cache_dir / "packed", ignored);
+    path = impl.cache_dir / "packed" / cache_key(*identity);
+  }
+  if (path.empty()) return {};
   path += fmt::format(".{}-{}.check", cpu::name_of(impl.kernels->isa), impl.arithmetic());
   return path;
 }

@@ -7,22 +7,20 @@
 
 #include "base/try.h"
 #include "kernels/gemm/gemm.h"
+#include "source/bundle_model.h"
 
 namespace gemvec::engine {
 
 namespace {
 
-// Raised whenever the meaning of a byte in the payload changes.
-constexpr std::uint32_t kContentVersion = 2;
-
 // Everything that the packed bytes depend on.
 Result<std::string> key_of(const source::ModelSource& source, model::WeightType type,
                            const kernels::KernelTable& kernels) {
   const model::Config& c = source.config;
-  std::string identity =
-      fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", kContentVersion, name_of(type),
-                  kernels::kPanel, c.layers, c.width, c.heads, c.head_dim, c.ffn, c.dense_width, c.vocab,
-                  c.max_tokens, c.query_scale, c.rope_theta_full, c.rope_theta_sliding, c.eps);
+  std::string identity = fmt::format(
+      "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", source::kPackedWeightsVersion, name_of(type),
+      kernels::kPanel, c.layers, c.width, c.heads, c.head_dim, c.ffn, c.dense_width, c.vocab, c.max_tokens,
+      c.query_scale, c.rope_theta_full, c.rope_theta_sliding, c.eps);
   // What is measured while packing has the last bits of the instruction set that measured it.
   if (model::Recipe::of(type).calibrated) identity += fmt::format(" {}", cpu::name_of(kernels.isa));
   for (const auto& path : source.weight_files) {
@@ -37,11 +35,12 @@ Result<std::string> key_of(const source::ModelSource& source, model::WeightType 
 Result<PackedBlock> PackedBlock::load(const source::ModelSource& source, model::WeightType type,
                                       const kernels::KernelTable& kernels, base::ThreadPool& pool,
                                       const WeightCacheOptions& options) {
+  if (source.bundle != nullptr) return of_bundle(source, pool);
   const model::PackedLayout layout = model::PackedLayout::of(source.config, type);
   const std::uint64_t bytes = layout.bytes, verified_bytes = layout.verified_bytes;
   CacheRequest request;
   request.kind = CacheKind::kWeights;
-  request.content_version = kContentVersion;
+  request.content_version = source::kPackedWeightsVersion;
   request.name = name_of(type);
   request.what = "Packed weights";
   request.content = [&]() -> Result<CacheContent> {
@@ -66,6 +65,14 @@ Result<PackedBlock> PackedBlock::load(const source::ModelSource& source, model::
   GEMVEC_TRY(file, CacheFile::load(request, &pool));
   PackedBlock block;
   block.file_ = std::move(file);
+  return block;
+}
+
+Result<PackedBlock> PackedBlock::of_bundle(const source::ModelSource& source, base::ThreadPool& pool) {
+  GEMVEC_TRY(bytes, source::bundle_weights(source, pool));
+  PackedBlock block;
+  block.bundle_ = bytes;
+  block.path_ = source.path;
   return block;
 }
 

@@ -1,5 +1,5 @@
-// Packed weights: mapped from the cache when they are there, else packed once and left there for the next
-// process.
+// Packed weights: mapped from a .gemvec file, or from the cache when they are there, else packed once and
+// left there for the next process.
 #pragma once
 
 #include <cstdint>
@@ -24,18 +24,24 @@ struct WeightCacheOptions {
 
 class PackedBlock {
  public:
-  // Errors: kIo (out of memory). A cache that cannot be read or written is a note, not an error.
+  // Errors: kIo (out of memory); kBadFormat (a damaged .gemvec file). A cache that cannot be read or written
+  // is a note, not an error.
   static Result<PackedBlock> load(const source::ModelSource& source, model::WeightType type,
                                   const kernels::KernelTable& kernels, base::ThreadPool& pool,
                                   const WeightCacheOptions& options);
 
-  [[nodiscard]] std::span<const std::byte> bytes() const { return file_.bytes(); }
-  [[nodiscard]] const std::filesystem::path& file() const { return file_.file(); }  // empty: private memory
-  [[nodiscard]] bool from_cache() const { return file_.from_cache(); }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return path_.empty() ? file_.bytes() : bundle_; }
+  // Empty: private memory.
+  [[nodiscard]] const std::filesystem::path& file() const { return path_.empty() ? file_.file() : path_; }
+  [[nodiscard]] bool from_cache() const { return !path_.empty() || file_.from_cache(); }
   [[nodiscard]] const std::vector<std::string>& notes() const { return file_.notes(); }
 
  private:
+  static Result<PackedBlock> of_bundle(const source::ModelSource& source, base::ThreadPool& pool);
+
   CacheFile file_;
+  std::span<const std::byte> bundle_;  // of a .gemvec file, which the source keeps mapped
+  std::filesystem::path path_;         // that file
 };
 
 }  // namespace gemvec::engine

@@ -13,7 +13,6 @@ constexpr KernelTable kScalar = {
     .norm = &kNormScalar,
     .rope = &kRopeScalar,
     .geglu = &kGegluScalar,
-    .softmax = &kSoftmaxScalar,
     .pool = &kPoolScalar,
     .convert = &kConvertScalar,
 };
@@ -28,7 +27,6 @@ constexpr KernelTable kAvx2 = {
     .norm = &kNormAvx2,
     .rope = &kRopeAvx2,
     .geglu = &kGegluAvx2,
-    .softmax = &kSoftmaxAvx2,
     .pool = &kPoolAvx2,
     .convert = &kConvertAvx2,
 };
@@ -42,7 +40,6 @@ constexpr KernelTable kAvxVnni = {
     .norm = &kNormAvx2,
     .rope = &kRopeAvx2,
     .geglu = &kGegluAvx2,
-    .softmax = &kSoftmaxAvx2,
     .pool = &kPoolAvx2,
     .convert = &kConvertAvx2,
 };
@@ -55,7 +52,6 @@ constexpr KernelTable kAvx512 = {
     .norm = &kNormAvx512,
     .rope = &kRopeAvx512,
     .geglu = &kGegluAvx512,
-    .softmax = &kSoftmaxAvx512,
     .pool = &kPoolAvx512,
     .convert = &kConvertAvx512,
 };
@@ -68,7 +64,6 @@ constexpr KernelTable kAvx512Vnni = {
     .norm = &kNormAvx512,
     .rope = &kRopeAvx512,
     .geglu = &kGegluAvx512,
-    .softmax = &kSoftmaxAvx512,
     .pool = &kPoolAvx512,
     .convert = &kConvertAvx512,
 };
@@ -82,7 +77,6 @@ constexpr KernelTable kAvx512Bf16 = {
     .norm = &kNormAvx512,
     .rope = &kRopeAvx512,
     .geglu = &kGegluAvx512,
-    .softmax = &kSoftmaxAvx512,
     .pool = &kPoolAvx512,
     .convert = &kConvertAvx512,
 };

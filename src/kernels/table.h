@@ -11,7 +11,6 @@
 #include "kernels/pool/pool.h"
 #include "kernels/quantize/quantize.h"
 #include "kernels/rope/rope.h"
-#include "kernels/softmax/softmax.h"
 
 namespace gemvec::kernels {
 
@@ -26,7 +25,6 @@ struct KernelTable {
   const NormKernels* norm = nullptr;
   const RopeKernels* rope = nullptr;
   const GegluKernels* geglu = nullptr;
-  const SoftmaxKernels* softmax = nullptr;
   const PoolKernels* pool = nullptr;
   const ConvertKernels* convert = nullptr;
 };

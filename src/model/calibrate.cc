@@ -27,7 +27,7 @@ constexpr std::uint64_t kSeed = 2;
 constexpr std::size_t kFirstId = 1000;
 constexpr std::int32_t kBos = 2, kEos = 1;  // the release's
 // Differences are summed as integers of this unit, so that the order does not matter. Outputs are below 2^20
-// and texts have 2^11 tokens together: sums stay below 2^55.
+// and texts have 2^13 tokens together at most: sums stay below 2^57.
 constexpr double kUnit = 0x1p-24;
 
 constexpr std::size_t kLinears = 5;  // query_key, value, output, gate_up, down
@@ -43,7 +43,7 @@ class Calibrator final : public ProductObserver {
              const std::function<void(std::size_t)>& progress)
       : config_(config), raw_(raw), kernels_(kernels), pool_(pool), block_(block), progress_(progress) {}
 
-  Status run(WeightType type) {
+  Status run(WeightType type, const CalibrationTexts* texts) {
     GEMVEC_TRY(rope, RopeTables::create(config_, pool_));
     quantized_ = view_weights(config_, type, raw_.embedding, rope, block_);
     // The norms are the block's own; the matrices are packed in turn, and the table is the source's.
@@ -59,9 +59,11 @@ class Calibrator final : public ProductObserver {
     GEMVEC_TRY(threads, make_threads());
     threads_ = std::move(threads);
 
-    std::vector<std::int32_t> ids;
-    std::vector<std::size_t> offsets = {0};
-    make_texts(ids, offsets);
+    CalibrationTexts random;
+    if (texts == nullptr) {
+      make_texts(random.ids, random.offsets);
+      texts = &random;
+    }
     Workspace workspace;
     ForwardContext context;
     context.weights = &exact_;
@@ -69,8 +71,8 @@ class Calibrator final : public ProductObserver {
     context.pool = &pool_;
     context.workspace = &workspace;
     context.observer = this;
-    tokens_ = ids.size();
-    return forward(context, {ids, offsets}, {});
+    tokens_ = texts->ids.size();
+    return forward(context, {texts->ids, texts->offsets}, {});
   }
 
   void begin_layer(std::size_t layer) override {
@@ -225,8 +227,8 @@ class Calibrator final : public ProductObserver {
 
 Status calibrate(const Config& config, const RawWeights& raw, WeightType type,
                  const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
-                 const std::function<void(std::size_t)>& progress) {
-  return Calibrator(config, raw, kernels, pool, block, progress).run(type);
+                 const CalibrationTexts* texts, const std::function<void(std::size_t)>& progress) {
+  return Calibrator(config, raw, kernels, pool, block, progress).run(type, texts);
 }
 
 }  // namespace gemvec::model

@@ -21,10 +21,10 @@ namespace gemvec::model {
 
 // Runs the model in fp32 arithmetic over the source's weights, a layer at a time in private memory, and
 // beside every product the quantised one of the same input; writes the biases of `block`, which
-// pack_weights() has filled. The same bits with any number of threads. progress(layer) may not be empty.
-// Errors: kIo (out of memory).
+// pack_weights() has filled. `texts` may be null: random ones of the same size everywhere. The same bits with
+// any number of threads. progress(layer) may not be empty. Errors: kIo (out of memory).
 Status calibrate(const Config& config, const RawWeights& raw, WeightType type,
                  const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
-                 const std::function<void(std::size_t layer)>& progress);
+                 const CalibrationTexts* texts, const std::function<void(std::size_t layer)>& progress);
 
 }  // namespace gemvec::model

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "kernels/gemm_int8/gemm_int8.h"
+#include "model/numbers.h"
 #include "model/quantize.h"
 
 namespace gemvec::model {
@@ -21,6 +22,12 @@ std::size_t code_bytes(Encoding encoding, std::size_t width) {
   return encoding == Encoding::kInt8 ? width : width / 2 + width / kStepGroup;
 }
 
+// Bytes before the check, which it covers.
+std::size_t checked_bytes(Encoding encoding, std::size_t width) {
+  return encoding == Encoding::kBf16 ? width * sizeof(std::uint16_t)
+                                     : code_bytes(encoding, width) + sizeof(float);
+}
+
 std::uint32_t check_of(const std::byte* row, std::size_t bytes) {
   return static_cast<std::uint32_t>(XXH3_64bits(row, bytes));
 }
@@ -28,10 +35,12 @@ std::uint32_t check_of(const std::byte* row, std::size_t bytes) {
 }  // namespace
 
 std::size_t embedding_row_bytes(Encoding encoding, std::size_t width) {
-  return code_bytes(encoding, width) + sizeof(float) + sizeof(std::uint32_t);
+  return checked_bytes(encoding, width) + sizeof(std::uint32_t);
 }
 
-void pack_embedding_row(Encoding encoding, const float* x, std::size_t width, bool one_step, std::byte* row) {
+namespace {
+
+void pack_codes(Encoding encoding, const float* x, std::size_t width, bool one_step, std::byte* row) {
   const std::size_t codes = code_bytes(encoding, width);
   float scale;
   if (encoding == Encoding::kInt8) {
@@ -50,28 +59,54 @@ void pack_embedding_row(Encoding encoding, const float* x, std::size_t width, bo
     }
   }
   std::memcpy(row + codes, &scale, sizeof(scale));
-  const std::uint32_t check = check_of(row, codes + sizeof(scale));
-  std::memcpy(row + codes + sizeof(scale), &check, sizeof(check));
 }
 
-bool read_embedding_row(Encoding encoding, const std::byte* row, std::size_t width, float* out) {
-  const std::size_t codes = code_bytes(encoding, width);
+void read_codes(Encoding encoding, const std::byte* row, std::size_t width, float* out) {
   float scale;
-  std::uint32_t check;
-  std::memcpy(&scale, row + codes, sizeof(scale));
-  std::memcpy(&check, row + codes + sizeof(scale), sizeof(check));
-  if (check != check_of(row, codes + sizeof(scale))) return false;
+  std::memcpy(&scale, row + code_bytes(encoding, width), sizeof(scale));
   if (encoding == Encoding::kInt8) {
     for (std::size_t i = 0; i < width; ++i) {
       out[i] = static_cast<float>(static_cast<std::int8_t>(row[i])) * scale;
     }
-    return true;
+    return;
   }
   const std::byte* steps = row + width / 2;
   for (std::size_t i = 0; i < width; ++i) {
     const int half = static_cast<int>(i % 2 == 0 ? row[i / 2] & std::byte{15} : row[i / 2] >> 4);
     const int step = static_cast<int>(steps[i / kStepGroup]);
     out[i] = static_cast<float>((half - (step >> 4)) * (step & 15)) * scale;
+  }
+}
+
+}  // namespace
+
+void pack_embedding_row(Encoding encoding, const float* x, std::size_t width, bool one_step, std::byte* row) {
+  if (encoding == Encoding::kBf16) {
+    for (std::size_t i = 0; i < width; ++i) {
+      const std::uint16_t number = to_bf16(x[i]);
+      std::memcpy(row + i * sizeof(number), &number, sizeof(number));
+    }
+  } else {
+    pack_codes(encoding, x, width, one_step, row);
+  }
+  const std::size_t checked = checked_bytes(encoding, width);
+  const std::uint32_t check = check_of(row, checked);
+  std::memcpy(row + checked, &check, sizeof(check));
+}
+
+bool read_embedding_row(Encoding encoding, const std::byte* row, std::size_t width, float* out) {
+  const std::size_t checked = checked_bytes(encoding, width);
+  std::uint32_t check;
+  std::memcpy(&check, row + checked, sizeof(check));
+  if (check != check_of(row, checked)) return false;
+  if (encoding != Encoding::kBf16) {
+    read_codes(encoding, row, width, out);
+    return true;
+  }
+  for (std::size_t i = 0; i < width; ++i) {
+    std::uint16_t number;
+    std::memcpy(&number, row + i * sizeof(number), sizeof(number));
+    out[i] = from_bf16(number);
   }
   return true;
 }

@@ -1,5 +1,6 @@
-// The embedding table in 8 or 4 bits: rows that carry their own scales and a check.
+// The embedding table in bf16, 8 or 4 bits: rows that carry their own scales and a check.
 //
+//   bf16: [width] numbers, a check (32 bits)
 //   int8: [width] codes, a scale (fp32), a check (32 bits)
 //   int4: [width / 2] halves, [width / 32] steps, a scale (fp32), a check (32 bits)
 // A row's element is code * scale, or (half - zero) * sub * scale, where a step is sub + 16 * zero. Half i of
@@ -14,7 +15,7 @@
 
 namespace gemvec::model {
 
-// Bytes from one row to the next, a multiple of 4. REQUIRES: kInt8 or kInt4.
+// Bytes from one row to the next, a multiple of 4. REQUIRES: kBf16, kInt8 or kInt4.
 std::size_t embedding_row_bytes(Encoding encoding, std::size_t width);
 
 // One row, x[width], into `row`. x is not changed. one_step: 4 bits have the same step in the whole row.

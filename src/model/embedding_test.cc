@@ -38,18 +38,20 @@ class EmbeddingRow : public ::testing::TestWithParam<Encoding> {
   }
 };
 
-// Codes, steps for every 32 halves, a scale and a check.
+// Numbers or codes, steps for every 32 halves, a scale if there are codes, and a check.
 TEST_P(EmbeddingRow, HasTheSizeThatTheFormatSays) {
   for (const std::size_t width : {32U, 64U, 768U}) {
-    const std::size_t expected = GetParam() == Encoding::kInt8 ? width + 8 : width / 2 + width / 32 + 8;
+    const std::size_t expected = GetParam() == Encoding::kBf16   ? 2 * width + 4
+                                 : GetParam() == Encoding::kInt8 ? width + 8
+                                                                 : width / 2 + width / 32 + 8;
     EXPECT_EQ(embedding_row_bytes(GetParam(), width), expected);
   }
   EXPECT_EQ(embedding_row_bytes(GetParam(), 768) % 4, 0U);
 }
 
-// int8: half a step, top / 254, for every number. int4: the steps are chosen for the least sum of squares and
-// never give more than the plain grid, whose error is at most top / 8 + 3.5 top / 120 for a number (see
-// quantize_test.cc). Both up to three roundings of fp32.
+// bf16: half a unit in the last place. int8: half a step, top / 254, for every number. int4: the steps are
+// chosen for the least sum of squares and never give more than the plain grid, whose error is at most top / 8
+// + 3.5 top / 120 for a number (see quantize_test.cc). Both up to three roundings of fp32.
 TEST_P(EmbeddingRow, GivesBackTheNumbersToTheGridsError) {
   for (const std::size_t width : {32U, 64U, 768U}) {
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -62,11 +64,13 @@ TEST_P(EmbeddingRow, GivesBackTheNumbersToTheGridsError) {
       for (std::size_t i = 0; i < width; ++i) {
         const double error = static_cast<double>(found[i]) - x[i];
         squares += error * error;
-        if (GetParam() == Encoding::kInt8) {
+        if (GetParam() == Encoding::kBf16) {
+          ASSERT_LE(std::abs(error), std::abs(x[i]) * 0x1p-8 / 2) << i;  // 8 bits of significand
+        } else if (GetParam() == Encoding::kInt8) {
           ASSERT_LE(std::abs(error), top * (1.0 / 254 + 3 * 0x1p-24)) << i;
         }
       }
-      const double bound = GetParam() == Encoding::kInt8 ? 1.0 / 254 : 1.0 / 8 + 3.5 / 120;
+      const double bound = GetParam() != Encoding::kInt4 ? 1.0 / 254 : 1.0 / 8 + 3.5 / 120;
       ASSERT_LE(std::sqrt(squares / static_cast<double>(width)), top * (bound + 3 * 0x1p-24)) << seed;
     }
   }
@@ -129,8 +133,13 @@ TEST_P(EmbeddingRow, MakesZerosOfZeros) {
   EXPECT_EQ(read(pack(zeros), 64), zeros);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EmbeddingRow, ::testing::Values(Encoding::kInt8, Encoding::kInt4),
-                         [](const auto& info) { return info.param == Encoding::kInt8 ? "Int8" : "Int4"; });
+INSTANTIATE_TEST_SUITE_P(All, EmbeddingRow,
+                         ::testing::Values(Encoding::kBf16, Encoding::kInt8, Encoding::kInt4),
+                         [](const auto& info) {
+                           return info.param == Encoding::kBf16   ? "Bf16"
+                                  : info.param == Encoding::kInt8 ? "Int8"
+                                                                  : "Int4";
+                         });
 
 // What quantisation-aware checkpoints need: numbers on a grid of 15 steps come back as they are.
 TEST(EmbeddingRow, OfOneStepKeepsNumbersOfItsGrid) {

@@ -368,7 +368,7 @@ class Pass {
       for (std::size_t i = 0; i < text.length; ++i) {
         kernels_.pool->add(queries(text.first + i), config_.width, sum);
       }
-      kernels_.softmax->scale(sum, config_.width, 1.0F / static_cast<float>(text.length));
+      kernels_.pool->scale(sum, config_.width, 1.0F / static_cast<float>(text.length));
     });
   }
 

@@ -12,8 +12,10 @@ std::string_view name_of(WeightType type) {
     case WeightType::kF32:
       return "fp32";
     case WeightType::kBf16:
+    case WeightType::kBf16Whole:
       return "bf16";
     case WeightType::kQ8:
+    case WeightType::kQ8Whole:
       return "q8";
     case WeightType::kQ4:
       return "q4";
@@ -35,6 +37,10 @@ Recipe Recipe::of(WeightType type) {
       return {int8, bf16, int8, int8, bf16, int8, f32, true, true};
     case WeightType::kQ4:
       return {int6, int8, int6, int6, int8, int8, int4, true, true};
+    case WeightType::kBf16Whole:
+      return {bf16, bf16, bf16, bf16, bf16, bf16, bf16, true, false};
+    case WeightType::kQ8Whole:
+      return {int8, bf16, int8, int8, bf16, int8, bf16, true, true};
     case WeightType::kMixed:
       return {int8, int8, int8, int4, int4, int4, int4, true, false, true};
   }

@@ -281,7 +281,8 @@ void read_row(const RawTensor& tensor, std::size_t row, bool round_to_bf16, floa
 
 Status pack_weights(const Config& config, const RawWeights& raw, WeightType type,
                     const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
-                    const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+                    const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+                    const CalibrationTexts* texts) {
   const PackedLayout layout = PackedLayout::of(config, type);
   assert(block.size() >= layout.bytes);
   const Recipe recipe = Recipe::of(type);
@@ -304,7 +305,7 @@ Status pack_weights(const Config& config, const RawWeights& raw, WeightType type
     pack_embedding(raw.embedding, recipe, pool, at(layout.embedding));
   }
   if (recipe.calibrated) {
-    GEMVEC_CHECK_OK(calibrate(config, raw, type, kernels, pool, block, [&](std::size_t layer) {
+    GEMVEC_CHECK_OK(calibrate(config, raw, type, kernels, pool, block, texts, [&](std::size_t layer) {
       report(layout.bytes + layout.bytes * layer / config.layers);
     }));
   }

@@ -33,7 +33,16 @@ constexpr bool has_codes(Encoding encoding) {
 }
 
 // A set of packed weights.
-enum class WeightType { kF32, kBf16, kQ8, kQ4, kMixed };
+enum class WeightType {
+  kF32,
+  kBf16,
+  kQ8,
+  kQ4,
+  kMixed,
+  // With the embedding table in the block as well, in bf16: for files that stand alone.
+  kBf16Whole,
+  kQ8Whole,
+};
 
 std::string_view name_of(WeightType type);  // "fp32", "bf16", "q8", "q4", "mixed"
 
@@ -122,12 +131,18 @@ inline kernels::GemmInt8Fn int8_kernel(const kernels::GemmInt8Kernels& kernels, 
                                        : kernels.int4;
 }
 
-// Fills `block` (layout.bytes, 64-byte aligned). progress(done, total) in bytes may be empty; it is called
-// from the calling thread.
-// Errors: kIo (out of memory).
+// Texts that calibration measures over: [offsets.back()] ids, text i from offsets[i] to offsets[i + 1].
+struct CalibrationTexts {
+  std::vector<std::int32_t> ids;
+  std::vector<std::size_t> offsets = {0};
+};
+
+// Fills `block` (layout.bytes, 64-byte aligned). `texts` may be null: random ones. progress(done, total) in
+// bytes may be empty; it is called from the calling thread. Errors: kIo (out of memory).
 Status pack_weights(const Config& config, const RawWeights& raw, WeightType type,
                     const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
-                    const std::function<void(std::uint64_t, std::uint64_t)>& progress);
+                    const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+                    const CalibrationTexts* texts = nullptr);
 
 // Views into a packed block and the tables, which must outlive them. `embedding` stays where it is.
 Weights view_weights(const Config& config, WeightType type, const RawTensor& embedding,

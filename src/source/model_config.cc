@@ -1,6 +1,7 @@
 #include "source/model_config.h"
 
 #include <algorithm>
+#include <boost/json/array.hpp>
 #include <cmath>
 #include <cstddef>
 #include <utility>
@@ -173,6 +174,36 @@ Result<ModelConfig> parse_model_config(std::string_view json, std::string_view f
   GEMVEC_CHECK_OK(read_layer_types(fields, result.config));
   GEMVEC_CHECK_OK(read_window(fields, file, result));
   return result;
+}
+
+boost::json::object write_model_config(const model::Config& config) {
+  boost::json::array layer_types;
+  for (const bool full : config.full_attention)
+    layer_types.emplace_back(full ? "full_attention" : "sliding_attention");
+  const double scale = config.query_scale;
+  return {{"architectures", boost::json::array{"Gemma3TextModel"}},
+          {"model_type", "gemma3_text"},
+          {"torch_dtype", "float32"},
+          {"hidden_size", config.width},
+          {"intermediate_size", config.ffn},
+          {"num_hidden_layers", config.layers},
+          {"num_attention_heads", config.heads},
+          {"num_key_value_heads", 1},
+          {"head_dim", config.head_dim},
+          {"vocab_size", config.vocab},
+          {"max_position_embeddings", config.max_tokens},
+          {"hidden_activation", "gelu_pytorch_tanh"},
+          {"rms_norm_eps", config.eps},
+          {"query_pre_attn_scalar", 1 / (scale * scale)},
+          {"rope_theta", config.rope_theta_full},
+          {"rope_local_base_freq", config.rope_theta_sliding},
+          {"sliding_window", 2 * config.window},
+          {"layer_types", std::move(layer_types)},
+          {"use_bidirectional_attention", true},
+          {"attention_bias", false},
+          {"bos_token_id", 2},
+          {"eos_token_id", 1},
+          {"pad_token_id", 0}};
 }
 
 }  // namespace gemvec::source

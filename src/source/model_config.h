@@ -1,6 +1,7 @@
 // config.json of a model folder -> model::Config, or a message about why it is no EmbeddingGemma.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,5 +29,8 @@ struct ModelConfig {
 //
 // Errors: kBadFormat, kUnsupported.
 Result<ModelConfig> parse_model_config(std::string_view json, std::string_view file);
+
+// The config.json that parse_model_config() reads as `config`, but for dense_width, which has no field there.
+boost::json::object write_model_config(const model::Config& config);
 
 }  // namespace gemvec::source

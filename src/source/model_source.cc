@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/try.h"
+#include "source/bundle_model.h"
 #include "source/formats.h"
 #include "source/model_config.h"
 #include "source/modules.h"
@@ -25,7 +26,7 @@ constexpr std::uint64_t kMaxConfigBytes = 1 << 20;  // the release's has 1488
 Error nothing_found(const fs::path& path) {
   return {ErrorCode::kBadFormat, path.string() +
                                      ": expected a model folder with model.safetensors, onnx/model.onnx or a "
-                                     ".gguf file in it, or one .onnx or .gguf file."};
+                                     ".gguf file in it, or one .onnx, .gguf or .gemvec file."};
 }
 
 Result<std::vector<fs::path>> gguf_files(const fs::path& folder) {
@@ -66,6 +67,7 @@ Result<ModelSource> open_path(const fs::path& path, const OpenOptions& options) 
   if (status.type() == fs::file_type::directory) return open_folder(path, options);
   if (path.extension() == ".gguf") return open_gguf(path, options);
   if (path.extension() == ".onnx") return open_onnx(path, options);
+  if (path.extension() == ".gemvec") return open_bundle(path);
   return nothing_found(path);
 }
 
@@ -79,6 +81,8 @@ std::string_view name_of(Format format) {
       return "ONNX";
     case Format::kGguf:
       return "GGUF";
+    case Format::kGemvec:
+      return "gemvec";
   }
   return "";
 }
@@ -103,6 +107,22 @@ Result<ModelSource> open_model(const fs::path& path, const OpenOptions& options)
   GEMVEC_TRY(source, open_path(path, options));
   source.path = path;
   return source;
+}
+
+Result<std::string> read_prompts_json(const fs::path& model) {
+  if (model.extension() == ".gemvec") {
+    GEMVEC_TRY(bundle, open_bundle(model));
+    return std::move(bundle.prompts_json);
+  }
+  std::error_code ignored;
+  std::vector<fs::path> places = {model};
+  // An .onnx file lies beside the other files or one folder below them.
+  if (!fs::is_directory(model, ignored)) places = {model.parent_path(), model.parent_path().parent_path()};
+  for (const fs::path& place : places) {
+    auto text = base::read_file(place / "config_sentence_transformers.json", kMaxConfigBytes);
+    if (text.ok() || text.error().code != ErrorCode::kNotFound) return text;
+  }
+  return std::string();
 }
 
 }  // namespace gemvec::source

@@ -10,15 +10,17 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "formats/bundle.h"
 #include "gemvec/result.h"
 #include "model/config.h"
 #include "model/raw_weights.h"
+#include "model/weights.h"
 
 namespace gemvec::source {
 
-enum class Format { kSafetensors, kOnnx, kGguf };
+enum class Format { kSafetensors, kOnnx, kGguf, kGemvec };
 
-std::string_view name_of(Format format);  // "safetensors", "ONNX", "GGUF"
+std::string_view name_of(Format format);  // "safetensors", "ONNX", "GGUF", "gemvec"
 
 struct ModelSource {
   Format format = Format::kSafetensors;
@@ -34,6 +36,11 @@ struct ModelSource {
   std::filesystem::path tokenizer;                               // tokenizer.json, or the GGUF file
   // What the numbers are in the file: "fp32", "bf16", "fp16", "q8", "q4", "Q4_0", or several with " and ".
   std::string numbers;
+  // config_sentence_transformers.json as text, if the file carries it along.
+  std::string prompts_json;
+  // A .gemvec file: its weights are packed already, `weights` has none of them.
+  std::shared_ptr<const formats::Bundle> bundle;
+  model::WeightType packed_type = model::WeightType::kQ8;
   std::vector<std::string> notes;  // repairs, e.g. a halved sliding_window
 };
 
@@ -46,10 +53,13 @@ struct OpenOptions {
 };
 
 // `path` is a folder in the sentence-transformers layout (model.safetensors or its shards), a folder of the
-// ONNX release (onnx/model*.onnx), a folder with one GGUF file, or an .onnx or .gguf file. Of several formats
-// in a folder the first in this order is taken.
-// Errors: kNotFound, kIo, kBadFormat, kUnsupported; each names the file, the tensor or field, and what
-// was expected.
+// ONNX release (onnx/model*.onnx), a folder with one GGUF file, or an .onnx, .gguf or .gemvec file. Of
+// several formats in a folder the first in this order is taken. Errors: kNotFound, kIo, kBadFormat,
+// kUnsupported; each names the file, the tensor or field, and what was expected.
 Result<ModelSource> open_model(const std::filesystem::path& path, const OpenOptions& options = {});
+
+// What stands for config_sentence_transformers.json: its text, from the folder of the model, from beside a
+// model's file or from inside it. Empty if there is none. Errors: kIo, kBadFormat, kUnsupported.
+Result<std::string> read_prompts_json(const std::filesystem::path& model);
 
 }  // namespace gemvec::source

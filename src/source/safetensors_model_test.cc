@@ -201,7 +201,7 @@ TEST(ModelSource, RefusesWhatIsNoModel) {
   const auto message = [](const std::filesystem::path& path) {
     return path.string() +
            ": expected a model folder with model.safetensors, onnx/model.onnx or a .gguf file in it, or one "
-           ".onnx or .gguf file.";
+           ".onnx, .gguf or .gemvec file.";
   };
   const auto file = dir.path() / "model.txt";
   write_text(file, "GGUF");

@@ -14,7 +14,7 @@ ROOMS = {
     "formats": ({"base", "formats"}, RESULT),
     "tokenizer": ({"base", "tokenizer"}, RESULT | {"gemvec/tokenizer.h"}),
     "model": ({"base", "cpu", "kernels", "model"}, RESULT),
-    "source": ({"base", "formats", "tokenizer", "model", "source"}, RESULT | {"gemvec/tokenizer.h"}),
+    "source": ({"base", "formats", "tokenizer", "model", "source"}, RESULT | {"gemvec/tokenizer.h", "gemvec/inspect.h"}),
     "convert": ({"base", "formats", "tokenizer", "model", "source", "convert"}, EVERY_HEADER),
     "engine": ({"base", "cpu", "kernels", "tokenizer", "model", "source", "engine"}, EVERY_HEADER),
     "fetch": ({"base", "fetch"}, RESULT | {"gemvec/fetch.h"}),

@@ -8,6 +8,7 @@ namespace gemvec::kernels {
 
 const PoolKernels kPoolAvx512 = {
     .add = add,
+    .scale = scale,
 };
 
 }  // namespace gemvec::kernels

@@ -8,6 +8,7 @@ namespace gemvec::kernels {
 
 const PoolKernels kPoolScalar = {
     .add = add,
+    .scale = scale,
 };
 
 }  // namespace gemvec::kernels

@@ -1,0 +1,51 @@
+// What a model's files are, without computing anything.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gemvec/result.h"
+
+namespace gemvec {
+
+struct InspectedTensor {
+  std::string name;
+  std::string type;                  // as its file spells it: "F32", "Q4_0", "float16"
+  std::vector<std::uint64_t> shape;  // as in its file: GGUF has the dimension first that runs fastest
+  std::uint64_t bytes = 0;
+};
+
+struct InspectedFile {
+  std::filesystem::path path;
+  std::string format;  // "safetensors", "ONNX", "ONNX data", "GGUF", "gemvec"
+  std::uint64_t bytes = 0;
+  std::vector<InspectedTensor> tensors;                         // in the file's order, or by name
+  std::vector<std::pair<std::string, std::string>> properties;  // what it says of itself: general.name, ...
+};
+
+struct Inspection {
+  std::vector<InspectedFile> files;  // those with weights
+  // Whether gemvec can load it, and if not, what is missing or wrong. `fields` below are then empty.
+  bool complete = false;
+  std::string problem;
+
+  std::string format;     // "GGUF"
+  std::string numbers;    // of the weights: "fp32", "Q4_K and Q6_K", "q4"
+  bool has_dense = true;  // the two dense layers behind the mean
+  std::size_t layers = 0, width = 0, vocab = 0, max_tokens = 0;
+  std::filesystem::path tokenizer;  // the file that has it
+  std::size_t tokenizer_size = 0;   // tokens in it
+  bool has_prompts = false;         // of its own; otherwise the release's are used
+  std::vector<std::string> notes;   // repairs, one sentence each
+};
+
+// `path` as LoadOptions::model; `dtype` chooses among a folder's ONNX files as there.
+// Errors: kNotFound, kIo, kBadFormat (no file with weights can be read at all).
+Result<Inspection> inspect_model(const std::filesystem::path& path, std::string_view dtype = "q8");
+
+}  // namespace gemvec
