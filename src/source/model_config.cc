@@ -14,16 +14,8 @@ namespace gemvec::source {
 
 namespace {
 
-// Far above any embedding model, and small enough that a product of two or three fits into 64 bits.
-constexpr std::uint64_t kMaxLayers = 256;
-constexpr std::uint64_t kMaxWidth = 1 << 16;
-constexpr std::uint64_t kMaxVocab = 1 << 24;
-constexpr std::uint64_t kMaxPositions = 1 << 24;
-constexpr std::uint64_t kWidthStep = 32;  // the kernels' contract: see model/config.h
-
 // The release, whose sliding_window is known.
 constexpr std::size_t kReleaseLayers = 24, kReleaseWidth = 768;
-constexpr std::uint64_t kReleaseWindow = 512;
 
 Status check_is_embedding_gemma(const JsonFields& fields) {
   GEMVEC_TRY(model_type, fields.text("model_type"));
@@ -150,19 +142,23 @@ bool is_halved_window(std::uint64_t window) {
 
 Status read_window(const JsonFields& fields, std::string_view file, ModelConfig& result) {
   GEMVEC_TRY(window, fields.whole_number("sliding_window", 2, kMaxPositions));
-  model::Config& config = result.config;
-  if (config.layers == kReleaseLayers && config.width == kReleaseWidth && window != kReleaseWindow) {
-    if (!is_halved_window(window))
-      return fields.expected("sliding_window", "512, EmbeddingGemma's", ErrorCode::kUnsupported);
+  const auto intended = intended_window(result.config, window);
+  if (!intended) return fields.expected("sliding_window", "512, EmbeddingGemma's", ErrorCode::kUnsupported);
+  if (*intended != window)
     result.notes.push_back(std::string(file) + ": sliding_window is " + std::to_string(window) +
                            ", a 512 that was halved when the model was saved; 512 is used.");
-    window = kReleaseWindow;
-  }
-  config.window = window / 2;
+  result.config.window = *intended / 2;
   return {};
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> intended_window(const model::Config& config, std::uint64_t window) {
+  if (config.layers != kReleaseLayers || config.width != kReleaseWidth || window == kReleaseWindow)
+    return window;
+  if (is_halved_window(window)) return kReleaseWindow;
+  return std::nullopt;
+}
 
 Result<ModelConfig> parse_model_config(std::string_view json, std::string_view file) {
   GEMVEC_TRY(fields, JsonFields::parse(json, file));
