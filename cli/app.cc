@@ -47,6 +47,7 @@ void build(CLI::App& app, Action& action) {
   add_info(app, action);
   add_bench(app, action);
   add_pull(app, action);
+  add_convert(app, action);
 }
 
 // "gemvec" or "gemvec embed", as far as the arguments got.
@@ -72,7 +73,7 @@ int parse_and_run(CLI::App& app, Action& action, int argc, const char* const* ar
     throw Failure(kWrongUsage, error.what());
   }
   if (!action)
-    throw Failure(kWrongUsage, "Which command? embed, similarity, tokenize, verify, info, bench or pull.");
+    throw Failure(kWrongUsage, "Which command? embed, similarity, tokenize, verify, info, bench, pull or convert.");
   return action();
 }
 

@@ -7,7 +7,7 @@ import unittest
 
 from harness import BIN, TIMEOUT_S, CliTest, environment
 
-COMMANDS = ["embed", "similarity", "tokenize", "verify", "info", "bench", "pull"]
+COMMANDS = ["embed", "similarity", "tokenize", "verify", "info", "bench", "pull", "convert"]
 
 
 def examples(help_text):
