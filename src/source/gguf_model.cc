@@ -183,12 +183,13 @@ class WeightReader {
                  ErrorCode::kUnsupported);
     const GgufFields fields(gguf_, file_, names_.prefix);
     const std::uint64_t outer = config_.width, inner = config_.dense_width;
+    GEMVEC_CHECK_OK(matrix(source_.weights.dense2, names_.dense2, inner, outer));
+    GEMVEC_CHECK_OK(matrix(source_.weights.dense3, names_.dense3, outer, inner));
     GEMVEC_CHECK_OK(fields.absent_or("dense_2_feat_in", outer));
     GEMVEC_CHECK_OK(fields.absent_or("dense_2_feat_out", inner));
     GEMVEC_CHECK_OK(fields.absent_or("dense_3_feat_in", inner));
     GEMVEC_CHECK_OK(fields.absent_or("dense_3_feat_out", outer));
-    GEMVEC_CHECK_OK(matrix(source_.weights.dense2, names_.dense2, inner, outer));
-    return matrix(source_.weights.dense3, names_.dense3, outer, inner);
+    return {};
   }
 
   // Takes w from gemvec.norm_weights if it is there and is what the tensors were made of.
