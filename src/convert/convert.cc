@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
 #include <new>
 #include <optional>
 #include <span>
@@ -136,7 +135,7 @@ Result<convert::Written> write(convert::Job& job, const fs::path& output) {
   auto written = job.options().target == ConvertTarget::kOnnx ? convert::write_onnx(job, folder)
                                                               : convert::write_safetensors(job, folder);
   if (!written.ok()) return written;
-  GEMVEC_CHECK_OK(folder.commit());
+  GEMVEC_CHECK_OK(folder.commit(job.options().overwrite));
   return written;
 }
 

@@ -42,12 +42,12 @@ constexpr std::uint64_t kMaxConfigBytes = 1 << 20;  // the release's has 1488
 constexpr std::array<std::string_view, 4> kCarried = {"tokenizer.model", "special_tokens_map.json",
                                                       "added_tokens.json", "generation_config.json"};
 
-bool exists(const fs::path& path) {
+bool is_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
 }
 
-Status copy(const fs::path& from, const fs::path& to) {
+Status carry(const fs::path& from, const fs::path& to) {
   GEMVEC_TRY(bytes, base::read_file(from, kMaxFileBytes));
   return write_file(to, bytes);
 }
@@ -64,10 +64,10 @@ Status copy_notices(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::directory_iterator at(from, error);
   for (const fs::directory_iterator end; !error && at != end; at.increment(error)) {
-    if (is_notice(at->path().filename().string()) && exists(at->path())) found.push_back(at->path());
+    if (is_notice(at->path().filename().string()) && is_file(at->path())) found.push_back(at->path());
   }
   if (error) return base::os_error("read", from, error.value());
-  for (const fs::path& path : found) GEMVEC_CHECK_OK(copy(path, to / path.filename()));
+  for (const fs::path& path : found) GEMVEC_CHECK_OK(carry(path, to / path.filename()));
   return {};
 }
 
@@ -166,31 +166,34 @@ json::object token_names() {
 
 Status write_tokenizer(const source::ModelSource& source, const fs::path& to) {
   if (source.tokenizer.filename() == "tokenizer.json") {
-    GEMVEC_CHECK_OK(copy(source.tokenizer, to / "tokenizer.json"));
+    GEMVEC_CHECK_OK(carry(source.tokenizer, to / "tokenizer.json"));
   } else {
     GEMVEC_TRY(tokenizer, source::read_tokenizer(source.tokenizer));
     const std::string text = tokenizer_json(tokenizer::Internals::tables(tokenizer));
     GEMVEC_CHECK_OK(write_file(to / "tokenizer.json", text));
   }
-  if (has_model_folder(source) && exists(source.folder / "tokenizer_config.json")) {
-    return copy(source.folder / "tokenizer_config.json", to / "tokenizer_config.json");
+  if (has_model_folder(source) && is_file(source.folder / "tokenizer_config.json")) {
+    return carry(source.folder / "tokenizer_config.json", to / "tokenizer_config.json");
   }
   json::object config = token_names();
-  config["add_bos_token"] = config["add_eos_token"] = true;
+  config["add_bos_token"] = true;
+  config["add_eos_token"] = true;
   config["clean_up_tokenization_spaces"] = false;
   config["model_max_length"] = source.config.max_tokens;
   config["padding_side"] = "right";
   config["tokenizer_class"] = "PreTrainedTokenizerFast";  // as tokenizer.json says, nothing added
   GEMVEC_CHECK_OK(write_file(to / "tokenizer_config.json", indented(config)));
-  if (has_model_folder(source) && exists(source.folder / "special_tokens_map.json")) return {};
+  if (has_model_folder(source) && is_file(source.folder / "special_tokens_map.json")) return {};
   return write_file(to / "special_tokens_map.json", indented(token_names()));
 }
 
 Status write_sentence_files(const source::ModelSource& source, const fs::path& to) {
-  const auto own = [&](const char* name) { return has_model_folder(source) && exists(source.folder / name); };
+  const auto own = [&](const char* name) {
+    return has_model_folder(source) && is_file(source.folder / name);
+  };
   constexpr auto kPrompts = "config_sentence_transformers.json", kTransformer = "sentence_bert_config.json";
   if (own(kPrompts)) {
-    GEMVEC_CHECK_OK(copy(source.folder / kPrompts, to / kPrompts));
+    GEMVEC_CHECK_OK(carry(source.folder / kPrompts, to / kPrompts));
   } else {
     GEMVEC_TRY(text, prompts_json(source));
     GEMVEC_TRY(prompts, base::parse_json(text, kPrompts));
@@ -200,7 +203,7 @@ Status write_sentence_files(const source::ModelSource& source, const fs::path& t
                                  {"similarity_fn_name", "cosine"}};
     GEMVEC_CHECK_OK(write_file(to / kPrompts, indented(config)));
   }
-  if (own(kTransformer)) return copy(source.folder / kTransformer, to / kTransformer);
+  if (own(kTransformer)) return carry(source.folder / kTransformer, to / kTransformer);
   return write_file(to / kTransformer, indented(json::object{{"max_seq_length", source.config.max_tokens},
                                                              {"do_lower_case", false}}));
 }
@@ -267,7 +270,7 @@ Result<std::string> make_config_json(const source::ModelSource& source, ConvertT
 Result<std::string> prompts_json(const source::ModelSource& source) {
   if (has_model_folder(source)) {
     const fs::path path = source.folder / "config_sentence_transformers.json";
-    if (exists(path)) {
+    if (is_file(path)) {
       GEMVEC_TRY(value, base::read_json(path, kMaxConfigBytes));
       const auto* object = value.if_object();
       const auto* prompts = object == nullptr ? nullptr : object->if_contains("prompts");
@@ -300,7 +303,7 @@ Status write_model_files(Job& job, const StagedFolder& folder) {
   if (options.target == ConvertTarget::kSafetensors) GEMVEC_CHECK_OK(write_modules(source, folder));
   if (!has_model_folder(source)) return {};
   for (const std::string_view name : kCarried) {
-    if (exists(source.folder / name)) GEMVEC_CHECK_OK(copy(source.folder / name, folder.path() / name));
+    if (is_file(source.folder / name)) GEMVEC_CHECK_OK(carry(source.folder / name, folder.path() / name));
   }
   return copy_notices(source.folder, folder.path());
 }

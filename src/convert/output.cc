@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cassert>
@@ -73,15 +74,28 @@ Status StagedFolder::create_folder(const fs::path& name) const {
   return {};
 }
 
-Status StagedFolder::commit() {
-  // Onto nothing or an empty folder, rename() does it. What is there otherwise changes places with the new
-  // folder, so that at every moment one of the two has the name, and the destructor removes the old one.
+Status StagedFolder::commit(bool replace) {
+  // Onto nothing or an empty folder, rename() does it.
   if (::rename(path_.c_str(), target_.c_str()) == 0) {
     path_.clear();
     return {};
   }
+  if (!replace) return base::os_error("rename into place", target_, errno);
+  // What is there changes places with the new folder, so that at every moment one of the two has the name.
+  // The destructor then removes the old one.
   if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) return {};
-  return base::os_error("rename into place", target_, errno);
+  if (errno != EINVAL && errno != ENOSYS) return base::os_error("rename into place", target_, errno);
+  // Some file systems cannot do that: there the name is free for a moment.
+  fs::path old = path_;
+  old += ".old";
+  if (::rename(target_.c_str(), old.c_str()) != 0) return base::os_error("rename", target_, errno);
+  if (::rename(path_.c_str(), target_.c_str()) != 0) {
+    const int code = errno;
+    ::rename(old.c_str(), target_.c_str());
+    return base::os_error("rename into place", target_, code);
+  }
+  path_ = std::move(old);
+  return {};
 }
 
 std::uint64_t bytes_below(const fs::path& path) {

@@ -50,8 +50,9 @@ class StagedFolder {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }  // where to write
   // A folder inside, which may be there already. Errors: kIo.
   Status create_folder(const std::filesystem::path& name) const;
-  // Puts it in its place; what was there is removed afterwards. Errors: kIo.
-  Status commit();
+  // Puts it in its place, where nothing is or an empty folder; with `replace`, what is there is removed.
+  // Errors: kIo.
+  Status commit(bool replace);
 
  private:
   StagedFolder() = default;

@@ -25,9 +25,9 @@ constexpr float kLargestFp32 = std::numeric_limits<float>::max();
 constexpr float kLargestBf16 = 0x1.FEp127F;
 
 bool fits(const float* x, std::size_t count, float limit) {
-  bool all = true;
-  for (std::size_t i = 0; i < count; ++i) all = all && std::fabs(x[i]) <= limit;  // false for a NaN
-  return all;
+  unsigned beyond = 0;
+  for (std::size_t i = 0; i < count; ++i) beyond |= !(std::fabs(x[i]) <= limit);  // true for a NaN
+  return beyond == 0;
 }
 
 // Names the number that does not fit.

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -195,7 +196,7 @@ Result<GgufWriter> make_keys(const Job& job, const Types& types, const std::vect
   writer.add_text("general.license.link", kLicenceLink);
   writer.add_u32("general.file_type", types.file_type);
   writer.add_u32("general.quantization_version", kQuantizationVersion);
-  writer.add_u32("general.alignment", GgufWriter::kAlignment);
+  writer.add_u32("general.alignment", std::uint32_t{GgufWriter::kAlignment});
   add_config(writer, source.config);
   GEMVEC_CHECK_OK(add_tokenizer(writer, source, notes));
   GEMVEC_CHECK_OK(add_norm_weights(writer, source, tensors));

@@ -1,7 +1,10 @@
 // A model folder in the sentence-transformers layout.
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/try.h"

@@ -40,7 +40,7 @@ std::string with_spaces(std::string_view piece) {
   return text;
 }
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   return boost::json::serialize(boost::json::string_view(text.data(), text.size()));
 }
 
@@ -57,7 +57,7 @@ void append_added(std::string& out, const Tables& tables) {
     fmt::format_to(to,
                    "{}\n    {{\"id\": {}, \"content\": {}, \"single_word\": false, \"lstrip\": false, "
                    "\"rstrip\": false, \"normalized\": false, \"special\": {}}}",
-                   first ? "" : ",", added.id, quoted(content), added.is_control && is_special(content));
+                   first ? "" : ",", added.id, json_string(content), added.is_control && is_special(content));
     first = false;
   }
 }
@@ -66,7 +66,7 @@ void append_vocabulary(std::string& out, const Tables& tables) {
   auto to = std::back_inserter(out);
   for (std::size_t id = 0; id < tables.vocab_size(); ++id) {
     fmt::format_to(to, "{}\n      {}: {}", id == 0 ? "" : ",",
-                   quoted(tables.piece(static_cast<std::int32_t>(id))), id);
+                   json_string(tables.piece(static_cast<std::int32_t>(id))), id);
   }
 }
 
@@ -81,8 +81,9 @@ void append_merges(std::string& out, const Tables& tables) {
   }
   auto to = std::back_inserter(out);
   for (std::size_t rank = 0; rank < pairs.size(); ++rank) {
-    fmt::format_to(to, "{}\n      [{}, {}]", rank == 0 ? "" : ",", quoted(tables.piece(pairs[rank].first)),
-                   quoted(tables.piece(pairs[rank].second)));
+    fmt::format_to(to, "{}\n      [{}, {}]", rank == 0 ? "" : ",",
+                   json_string(tables.piece(pairs[rank].first)),
+                   json_string(tables.piece(pairs[rank].second)));
   }
 }
 

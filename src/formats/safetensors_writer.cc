@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kHeaderAlignment = 8;  // so that the numbers behind it are aligned in memory
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   return boost::json::serialize(boost::json::string_view(text.data(), text.size()));
 }
 
@@ -22,11 +22,11 @@ std::string quoted(std::string_view text) {
 std::string safetensors_header(std::span<const SafetensorsEntry> entries, std::string_view framework) {
   std::string json = "{";
   auto to = std::back_inserter(json);
-  if (!framework.empty()) fmt::format_to(to, R"("__metadata__":{{"format":{}}})", quoted(framework));
+  if (!framework.empty()) fmt::format_to(to, R"("__metadata__":{{"format":{}}})", json_string(framework));
   std::uint64_t at = 0;
   for (const SafetensorsEntry& entry : entries) {
     if (json.size() > 1) json += ',';
-    fmt::format_to(to, R"({}:{{"dtype":{},"shape":[)", quoted(entry.name), quoted(entry.dtype));
+    fmt::format_to(to, R"({}:{{"dtype":{},"shape":[)", json_string(entry.name), json_string(entry.dtype));
     for (std::size_t i = 0; i < entry.shape.size(); ++i) {
       fmt::format_to(to, "{}{}", i == 0 ? "" : ",", entry.shape[i]);
     }
