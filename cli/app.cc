@@ -47,6 +47,7 @@ void build(CLI::App& app, Action& action) {
   add_info(app, action);
   add_bench(app, action);
   add_quantize(app, action);
+  add_convert(app, action);
   add_pull(app, action);
 }
 
@@ -74,7 +75,7 @@ int parse_and_run(CLI::App& app, Action& action, int argc, const char* const* ar
   }
   if (!action)
     throw Failure(kWrongUsage,
-                  "Which command? embed, similarity, tokenize, verify, info, bench, quantize or pull.");
+                  "Which command? embed, similarity, tokenize, verify, info, bench, quantize, convert or pull.");
   return action();
 }
 

@@ -1,7 +1,6 @@
 #include "source/model_config.h"
 
 #include <algorithm>
-#include <boost/json/array.hpp>
 #include <cmath>
 #include <cstddef>
 #include <utility>
@@ -15,16 +14,8 @@ namespace gemvec::source {
 
 namespace {
 
-// Far above any embedding model, and small enough that a product of two or three fits into 64 bits.
-constexpr std::uint64_t kMaxLayers = 256;
-constexpr std::uint64_t kMaxWidth = 1 << 16;
-constexpr std::uint64_t kMaxVocab = 1 << 24;
-constexpr std::uint64_t kMaxPositions = 1 << 24;
-constexpr std::uint64_t kWidthStep = 32;  // the kernels' contract: see model/config.h
-
 // The release, whose sliding_window is known.
 constexpr std::size_t kReleaseLayers = 24, kReleaseWidth = 768;
-constexpr std::uint64_t kReleaseWindow = 512;
 
 Status check_is_embedding_gemma(const JsonFields& fields) {
   GEMVEC_TRY(model_type, fields.text("model_type"));
@@ -151,19 +142,23 @@ bool is_halved_window(std::uint64_t window) {
 
 Status read_window(const JsonFields& fields, std::string_view file, ModelConfig& result) {
   GEMVEC_TRY(window, fields.whole_number("sliding_window", 2, kMaxPositions));
-  model::Config& config = result.config;
-  if (config.layers == kReleaseLayers && config.width == kReleaseWidth && window != kReleaseWindow) {
-    if (!is_halved_window(window))
-      return fields.expected("sliding_window", "512, EmbeddingGemma's", ErrorCode::kUnsupported);
+  const auto intended = intended_window(result.config, window);
+  if (!intended) return fields.expected("sliding_window", "512, EmbeddingGemma's", ErrorCode::kUnsupported);
+  if (*intended != window)
     result.notes.push_back(std::string(file) + ": sliding_window is " + std::to_string(window) +
                            ", a 512 that was halved when the model was saved; 512 is used.");
-    window = kReleaseWindow;
-  }
-  config.window = window / 2;
+  result.config.window = *intended / 2;
   return {};
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> intended_window(const model::Config& config, std::uint64_t window) {
+  if (config.layers != kReleaseLayers || config.width != kReleaseWidth || window == kReleaseWindow)
+    return window;
+  if (is_halved_window(window)) return kReleaseWindow;
+  return std::nullopt;
+}
 
 Result<ModelConfig> parse_model_config(std::string_view json, std::string_view file) {
   GEMVEC_TRY(fields, JsonFields::parse(json, file));
@@ -174,36 +169,6 @@ Result<ModelConfig> parse_model_config(std::string_view json, std::string_view f
   GEMVEC_CHECK_OK(read_layer_types(fields, result.config));
   GEMVEC_CHECK_OK(read_window(fields, file, result));
   return result;
-}
-
-boost::json::object write_model_config(const model::Config& config) {
-  boost::json::array layer_types;
-  for (const bool full : config.full_attention)
-    layer_types.emplace_back(full ? "full_attention" : "sliding_attention");
-  const double scale = config.query_scale;
-  return {{"architectures", boost::json::array{"Gemma3TextModel"}},
-          {"model_type", "gemma3_text"},
-          {"torch_dtype", "float32"},
-          {"hidden_size", config.width},
-          {"intermediate_size", config.ffn},
-          {"num_hidden_layers", config.layers},
-          {"num_attention_heads", config.heads},
-          {"num_key_value_heads", 1},
-          {"head_dim", config.head_dim},
-          {"vocab_size", config.vocab},
-          {"max_position_embeddings", config.max_tokens},
-          {"hidden_activation", "gelu_pytorch_tanh"},
-          {"rms_norm_eps", config.eps},
-          {"query_pre_attn_scalar", 1 / (scale * scale)},
-          {"rope_theta", config.rope_theta_full},
-          {"rope_local_base_freq", config.rope_theta_sliding},
-          {"sliding_window", 2 * config.window},
-          {"layer_types", std::move(layer_types)},
-          {"use_bidirectional_attention", true},
-          {"attention_bias", false},
-          {"bos_token_id", 2},
-          {"eos_token_id", 1},
-          {"pad_token_id", 0}};
 }
 
 }  // namespace gemvec::source

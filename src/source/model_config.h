@@ -2,6 +2,8 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +12,16 @@
 #include "model/config.h"
 
 namespace gemvec::source {
+
+// Far above any embedding model, and small enough that a product of two or three fits into 64 bits.
+inline constexpr std::uint64_t kMaxLayers = 256;
+inline constexpr std::uint64_t kMaxWidth = 1 << 16;
+inline constexpr std::uint64_t kMaxVocab = 1 << 24;
+inline constexpr std::uint64_t kMaxPositions = 1 << 24;
+inline constexpr std::uint64_t kWidthStep = 32;  // the kernels' contract: see model/config.h
+
+// The release's sliding_window.
+inline constexpr std::uint64_t kReleaseWindow = 512;
 
 struct ModelConfig {
   model::Config config;  // dense_width is the release's: config.json does not know it
@@ -32,5 +44,9 @@ Result<ModelConfig> parse_model_config(std::string_view json, std::string_view f
 
 // The config.json that parse_model_config() reads as `config`, but for dense_width, which has no field there.
 boost::json::object write_model_config(const model::Config& config);
+
+// The sliding_window that a file means by `window`, in a model of these dimensions; empty if it cannot be
+// right. What parse_model_config() says of it above holds for all formats.
+std::optional<std::uint64_t> intended_window(const model::Config& config, std::uint64_t window);
 
 }  // namespace gemvec::source

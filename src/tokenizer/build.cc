@@ -102,15 +102,15 @@ struct Merge {
 
 class Builder {
  public:
-  Builder(const TokenizerJson& json, std::string_view name) : json_(json), name_(name) {}
+  Builder(const TokenizerJson& json, std::string_view name, const ListNames& lists)
+      : json_(json), name_(name), lists_(lists) {}
 
   Result<OwnedTables> build() {
-    GEMVEC_CHECK_OK(check_config(json_, name_));
     GEMVEC_CHECK_OK(add_pieces());
     PieceIndex index(tables_, tables_.vocab_size());
     for (std::size_t id = 0; id < tables_.vocab_size(); ++id) {
       if (index.insert(static_cast<std::int32_t>(id))) continue;
-      return bad("model.vocab", fmt::format("must not have {} twice", base::quote(piece(id))));
+      return bad(lists_.vocab, fmt::format("must not have {} twice", base::quote(piece(id))));
     }
     GEMVEC_CHECK_OK(add_symbols(index));
     GEMVEC_CHECK_OK(add_merges(index));
@@ -146,15 +146,15 @@ class Builder {
 
   const TokenizerJson& json_;
   std::string_view name_;
+  const ListNames& lists_;
   OwnedTables tables_;
   std::vector<bool> is_byte_, is_added_, is_control_;  // [vocab]
 };
 
 Status Builder::add_pieces() {
-  if (!json_.has_vocab)
-    return bad("model.vocab", "must be an object that maps pieces to ids, but is missing");
+  if (!json_.has_vocab) return bad(lists_.vocab, "must be an object that maps pieces to ids, but is missing");
   const std::size_t count = json_.vocab.size();
-  if (count > kMaxVocab) return bad("model.vocab", fmt::format("must have at most {} pieces", kMaxVocab));
+  if (count > kMaxVocab) return bad(lists_.vocab, fmt::format("must have at most {} pieces", kMaxVocab));
   constexpr std::uint32_t kNone = ~std::uint32_t{0};
   std::vector<std::uint32_t> entry_of(count, kNone);  // [id]
   std::size_t bytes = 0;
@@ -162,15 +162,15 @@ Status Builder::add_pieces() {
     const VocabEntry& entry = json_.vocab[i];
     const std::string_view piece = json_.string(entry.piece);
     if (piece.empty() || piece.size() > kMaxPieceBytes) {
-      return bad("model.vocab", fmt::format("must have pieces of 1 to {} bytes, but {} has {}",
-                                            kMaxPieceBytes, base::quote(piece), piece.size()));
+      return bad(lists_.vocab, fmt::format("must have pieces of 1 to {} bytes, but {} has {}", kMaxPieceBytes,
+                                           base::quote(piece), piece.size()));
     }
     if (entry.id < 0 || static_cast<std::uint64_t>(entry.id) >= count) {
-      return bad("model.vocab", fmt::format("must number its {} pieces from 0 to {}, but {} has id {}", count,
-                                            count - 1, base::quote(piece), entry.id));
+      return bad(lists_.vocab, fmt::format("must number its {} pieces from 0 to {}, but {} has id {}", count,
+                                           count - 1, base::quote(piece), entry.id));
     }
     std::uint32_t& place = entry_of[static_cast<std::size_t>(entry.id)];
-    if (place != kNone) return bad("model.vocab", fmt::format("must not use the id {} twice", entry.id));
+    if (place != kNone) return bad(lists_.vocab, fmt::format("must not use the id {} twice", entry.id));
     place = static_cast<std::uint32_t>(i);
     bytes += piece.size();
   }
@@ -196,12 +196,12 @@ Status Builder::add_symbols(const PieceIndex& index) {
     }
   }
   const std::int32_t space_mark = index.find(kSpaceMarkUtf8);
-  if (space_mark == kNoToken) return bad("model.vocab", "must have the space mark U+2581 as a piece");
+  if (space_mark == kNoToken) return bad(lists_.vocab, "must have the space mark U+2581 as a piece");
   tables_.set_char(U' ', space_mark);  // the normalizer
   for (unsigned byte = 0; byte < 256; ++byte) {
     const std::string name = fmt::format("<0x{:02X}>", byte);
     const std::int32_t id = index.find(name);
-    if (id == kNoToken) return bad("model.vocab", fmt::format("must have the byte token {}", name));
+    if (id == kNoToken) return bad(lists_.vocab, fmt::format("must have the byte token {}", name));
     tables_.byte_id[byte] = id;
     is_byte_[static_cast<std::size_t>(id)] = true;
   }
@@ -209,9 +209,9 @@ Status Builder::add_symbols(const PieceIndex& index) {
 }
 
 Status Builder::add_merges(const PieceIndex& index) {
-  if (!json_.has_merges) return bad("model.merges", "must be a list of pairs of pieces, but is missing");
+  if (!json_.has_merges) return bad(lists_.merges, "must be a list of pairs of pieces, but is missing");
   const std::size_t count = json_.merges.size();
-  if (count > kMaxMerges) return bad("model.merges", fmt::format("must have at most {} pairs", kMaxMerges));
+  if (count > kMaxMerges) return bad(lists_.merges, fmt::format("must have at most {} pairs", kMaxMerges));
   tables_.reserve_pairs(count);
   tables_.merged.reserve(count);
   // Most of the time of loading is spent waiting for the index's memory, so the lookups of one block are
@@ -239,12 +239,12 @@ Status Builder::add_merges(const PieceIndex& index) {
 }
 
 Status Builder::add_merge(std::size_t rank, const MergeText& text, const Merge& merge) {
-  const auto field = [rank] { return fmt::format("model.merges[{}]", rank); };
+  const auto field = [this, rank] { return fmt::format("{}[{}]", lists_.merges, rank); };
   for (const auto& [id, piece] :
        {std::pair(merge.left, text.left), {merge.right, text.right}, {merge.result, text.both}}) {
     if (id != kNoToken) continue;
-    return bad(field(), fmt::format("joins {} and {}, but {} is not in \"model.vocab\"",
-                                    base::quote(text.left), base::quote(text.right), base::quote(piece)));
+    return bad(field(), fmt::format("joins {} and {}, but {} is not in \"{}\"", base::quote(text.left),
+                                    base::quote(text.right), base::quote(piece), lists_.vocab));
   }
   if (!tables_.insert_pair(merge.left, merge.right, static_cast<std::uint32_t>(rank))) {
     return bad(field(), fmt::format("joins {} and {}, as an earlier pair does", base::quote(text.left),
@@ -259,14 +259,14 @@ Status Builder::add_merge(std::size_t rank, const MergeText& text, const Merge& 
 
 Status Builder::add_added_tokens(const PieceIndex& index) {
   for (std::size_t i = 0; i < json_.added.size(); ++i) {
-    GEMVEC_CHECK_OK(add_added_token(json_.added[i], fmt::format("added_tokens[{}]", i)));
+    GEMVEC_CHECK_OK(add_added_token(json_.added[i], fmt::format("{}[{}]", lists_.added, i)));
   }
   const std::pair<std::string_view, std::int32_t*> needed[] = {
       {"<bos>", &tables_.bos}, {"<eos>", &tables_.eos}, {"<pad>", &tables_.pad}};
   for (const auto& [content, place] : needed) {
     *place = index.find(content);
     if (*place != kNoToken && is_control_[static_cast<std::size_t>(*place)]) continue;
-    return bad("added_tokens", fmt::format("must have the special token {}", content));
+    return bad(lists_.added, fmt::format("must have the special token {}", content));
   }
   return {};
 }
@@ -280,8 +280,8 @@ Status Builder::add_added_token(const AddedEntry& entry, const std::string& fiel
   if (static_cast<std::uint64_t>(entry.id) >= tables_.vocab_size()) return {};
   const auto id = static_cast<std::size_t>(entry.id);
   if (piece(id) != content) {
-    return bad(field, fmt::format("gives the id {} to {}, but \"model.vocab\" gives it to {}", id,
-                                  base::quote(content), base::quote(piece(id))));
+    return bad(field, fmt::format("gives the id {} to {}, but \"{}\" gives it to {}", id,
+                                  base::quote(content), lists_.vocab, base::quote(piece(id))));
   }
   if (is_added_[id]) return bad(field, fmt::format("adds {} a second time", base::quote(content)));
   const std::pair<std::string_view, bool> unsupported[] = {{"normalized", entry.normalized},
@@ -308,14 +308,14 @@ Status Builder::check_control_tokens() const {
   for (std::size_t rank = 0; rank < tables_.merged.size(); ++rank) {
     if (!control(tables_.merged[rank])) continue;
     return bad(
-        fmt::format("model.merges[{}]", rank),
+        fmt::format("{}[{}]", lists_.merges, rank),
         fmt::format("must not make the control token {}", base::quote(tables_.piece(tables_.merged[rank]))));
   }
   for (std::size_t id = 0; id < tables_.vocab_size(); ++id) {
     const bool is_symbol = is_byte_[id] || base::decode_utf8(piece(id), 0).size == piece(id).size();
     if (!is_symbol || !is_control_[id]) continue;
-    return bad("added_tokens", fmt::format("must not make {} a control token: it is a character or a byte",
-                                           base::quote(piece(id))));
+    return bad(lists_.added, fmt::format("must not make {} a control token: it is a character or a byte",
+                                         base::quote(piece(id))));
   }
   return {};
 }
@@ -323,7 +323,13 @@ Status Builder::check_control_tokens() const {
 }  // namespace
 
 Result<OwnedTables> build_tables(const TokenizerJson& json, std::string_view name) {
-  return Builder(json, name).build();
+  GEMVEC_CHECK_OK(check_config(json, name));
+  return build_from_lists(json, name, {});
+}
+
+Result<OwnedTables> build_from_lists(const TokenizerJson& json, std::string_view name,
+                                     const ListNames& lists) {
+  return Builder(json, name, lists).build();
 }
 
 }  // namespace gemvec::tokenizer

@@ -9,9 +9,18 @@
 
 namespace gemvec::tokenizer {
 
+// What messages call the lists.
+struct ListNames {
+  std::string_view vocab = "model.vocab", merges = "model.merges", added = "added_tokens";
+};
+
 // Checks that the lists agree with each other; after it every id in the tables is below vocab_size().
 // Added tokens with ids beyond the vocabulary are left out: the embedding table has no row for them.
 // Errors: kBadFormat, naming the file and the field.
 Result<OwnedTables> build_tables(const TokenizerJson& json, std::string_view name);
+
+// The same for lists that come from a file of another kind: json.fields are not looked at.
+Result<OwnedTables> build_from_lists(const TokenizerJson& json, std::string_view name,
+                                     const ListNames& lists);
 
 }  // namespace gemvec::tokenizer

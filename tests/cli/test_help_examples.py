@@ -7,7 +7,7 @@ import unittest
 
 from harness import BIN, TIMEOUT_S, CliTest, environment
 
-COMMANDS = ["embed", "similarity", "tokenize", "verify", "info", "bench", "quantize", "pull"]
+COMMANDS = ["embed", "similarity", "tokenize", "verify", "info", "bench", "quantize", "convert", "pull"]
 
 
 def examples(help_text):

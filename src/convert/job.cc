@@ -1,0 +1,57 @@
+#include "convert/job.h"
+
+#include <sys/mman.h>
+
+#include <utility>
+
+namespace gemvec::convert {
+
+namespace {
+
+// Bytes written between two times that the source's pages are given back.
+constexpr std::uint64_t kReleaseBytes = 32 << 20;
+
+unsigned thread_count(unsigned asked) { return asked == 0 ? base::usable_cores() : asked; }
+
+}  // namespace
+
+Job::Job(const ConvertOptions& options, const source::ModelSource& source)
+    : options_(options), source_(source), pool_(thread_count(options.threads)) {}
+
+Status Job::begin(std::string stage) {
+  stage_ = std::move(stage);
+  return report();
+}
+
+Status Job::advance(std::uint64_t bytes) {
+  done_ += bytes;
+  since_release_ += bytes;
+  if (since_release_ >= kReleaseBytes) {
+    since_release_ = 0;
+    release_pages();
+  }
+  return report();
+}
+
+Status Job::report() {
+  if (options_.cancelled && options_.cancelled()) {
+    return Error{ErrorCode::kCancelled, "Cancelled; nothing was written."};
+  }
+  if (options_.progress) options_.progress({.stage = stage_, .done = done_, .total = total_});
+  return {};
+}
+
+// The source is read once, from beginning to end. Pages that were mapped on the way would count as this
+// process's memory to its end, and a conversion would seem to need the whole model.
+void Job::release_pages() const {
+  for (const base::MappedFile& file : source_.files) {
+    const auto bytes = file.bytes();
+    if (bytes.empty()) continue;
+    // Of a file that is mapped to be read only, this drops nothing that the file does not have. A failure
+    // costs memory and nothing else.
+    [[maybe_unused]] const int ignored =
+        ::madvise(const_cast<std::byte*>(bytes.data()), bytes.size(), MADV_DONTNEED);
+  }
+}
+
+}  // namespace gemvec::convert

@@ -1,0 +1,75 @@
+# The release converted, read back, and judged by its own vectors.
+
+import filecmp
+import json
+import pathlib
+import unittest
+
+import gguf
+import numpy
+import onnxruntime
+from conversions import ConvertTest
+from harness import CliTest
+
+# Of every kind that the tokenizer treats in its own way, and longer than the attention window.
+TEXTS = [
+    "Which planet is known as the Red Planet?",
+    "  two  spaces,\ta tab, <b>tags</b>, <bos> and <unused7>, Größe, 日本語, 😀, ▁ and ▁▁ x, \u0001",
+    "def f(x):    return x ** 2  # 3.14159",
+    "The quick brown fox jumps over the lazy dog. " * 60,
+]
+
+
+class Release(ConvertTest):
+    def setUp(self):
+        CliTest.setUp(self)
+        self.model = pathlib.Path(self.run_cli("pull").text.strip())
+        if not hasattr(Release, "expected"):
+            Release.expected = self.vectors(self.model, texts=TEXTS)
+
+    def cosines(self, vectors):
+        return (vectors.astype(numpy.float64) * Release.expected).sum(1)
+
+    def test_safetensors_is_the_release_byte_for_byte(self):
+        folder = self.convert("out")
+        for file in ("model.safetensors", "2_Dense/model.safetensors", "3_Dense/model.safetensors", "config.json",
+                     "tokenizer.json", "tokenizer_config.json", "config_sentence_transformers.json"):  # fmt: skip
+            self.assertTrue(filecmp.cmp(folder / file, self.model / file, shallow=False), file)
+
+    def test_gguf_has_the_same_tokens_and_vectors(self):
+        answer = self.run_cli("convert", self.model, "a.gguf", "--numbers", "q8_0")
+        self.assertNotIn("warning", answer.err)  # every merge has its place in the scores
+        path = pathlib.Path(self.folder) / "a.gguf"
+        self.assertEqual(self.ids(path, TEXTS), self.ids(self.model, TEXTS))
+        # 8 bits with a scale for 32 weights: far below what the vectors of two other texts differ by.
+        self.assertGreater(self.cosines(self.vectors(path, "--exact", texts=TEXTS)).min(), 0.999)
+        fields = gguf.GGUFReader(path).fields
+        self.assertEqual(fields["general.name"].contents(), "EmbeddingGemma 300M")
+
+    def test_back_from_gguf_is_the_release_byte_for_byte(self):
+        back = self.convert("back", model=self.convert("a.gguf"))
+        for file in ("model.safetensors", "2_Dense/model.safetensors", "3_Dense/model.safetensors"):
+            self.assertTrue(filecmp.cmp(back / file, self.model / file, shallow=False), file)
+        self.assertEqual(self.ids(back, TEXTS), self.ids(self.model, TEXTS))
+        made, original = (json.loads((folder / "tokenizer.json").read_text())["model"] for folder in (back, self.model))
+        self.assertEqual(made["vocab"], original["vocab"])
+        self.assertEqual(made["merges"], original["merges"])
+
+    def test_onnx_runtime_gives_the_release_s_vectors(self):
+        # fp32: gemvec's and ONNX Runtime's roundings, each within 1e-6 of the exact vector up to 2048 tokens.
+        for numbers, file, lowest in (("fp32", "model.onnx", 0.9999999), ("q8", "model_quantized.onnx", 0.999)):
+            folder = self.convert(numbers, "--to", "onnx", "--numbers", numbers)
+            session = onnxruntime.InferenceSession(str(folder / "onnx" / file), providers=["CPUExecutionProvider"])
+            ids = self.ids(self.model, TEXTS)
+            rows = numpy.zeros((len(ids), max(map(len, ids))), numpy.int64)
+            mask = rows.copy()
+            for i, row in enumerate(ids):
+                rows[i, : len(row)], mask[i, : len(row)] = row, 1
+            vectors = session.run(["sentence_embedding"], {"input_ids": rows, "attention_mask": mask})[0]
+            self.assertGreater(self.cosines(vectors).min(), lowest)
+            if numbers == "fp32":
+                self.assertLess(numpy.abs(vectors - Release.expected).max(), 2e-6)
+
+
+if __name__ == "__main__":
+    unittest.main()
