@@ -105,7 +105,7 @@ class Graph:
         return tensor.name
 
     def constant(self, name, value, dtype):
-        return self.add(numpy_helper.from_array(np.ascontiguousarray(value, dtype), name))
+        return self.add(numpy_helper.from_array(np.asarray(value, dtype, order="C"), name))
 
     def raw(self, name, kind, dims, values):
         """A constant of a type that NumPy does not have, from its bytes."""
@@ -401,7 +401,7 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--shape", choices=SHAPES, required=True)
-    parser.add_argument("--round-bf16", action="store_true", help="round all weights to bf16, as the public ONNX release has them")
+    parser.add_argument("--round-bf16", action="store_true", help="round weights to bf16, as the public release has them")
     parser.add_argument("--headless", action="store_true", help="leave the two dense layers out")
     args = parser.parse_args()
     save(make(args.folder, SHAPES[args.shape], args.round_bf16, args.headless), args.out)
