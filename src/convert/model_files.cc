@@ -1,6 +1,5 @@
 #include "convert/model_files.h"
 
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -8,7 +7,6 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string_view>
