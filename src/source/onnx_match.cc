@@ -56,25 +56,41 @@ class Matcher {
 
   Status collect() {
     for (const OnnxNode& node : graph_.model().nodes()) {
-      GEMVEC_TRY(linear, read_linear(constants_, node));
-      GEMVEC_TRY(norm, read_norm(constants_, node, config_));
+      GEMVEC_CHECK_OK(collect_linear(node));
+      GEMVEC_CHECK_OK(collect_norm(node));
       GEMVEC_TRY(embedding, read_embedding(constants_, node, config_));
-      if (linear && linear->weight.cols == config_.vocab && linear->weight.rows == config_.width &&
-          !node.outputs.empty()) {
-        // Without a lookup: ids as rows of zeros and a one, times the table.
-        embedding = OnnxEmbedding{&node, linear->weight.transpose(), node.outputs[0]};
-        linear.reset();
-      }
-      if (!linear && !norm && !embedding) continue;
-      units_.insert(embedding ? embedding->node : &node);
-      if (linear) constants_.take(linear->weight);
-      if (norm) constants_.take(*norm->weight.tensor);
-      if (embedding) constants_.take(embedding->table);
-      if (embedding && embedding_) return graph_.bad(node, "expected one embedding table, found a second");
-      if (linear) linears_.push_back(std::move(*linear));
-      if (norm) norms_.push_back(std::move(*norm));
-      if (embedding) embedding_ = std::move(embedding);
+      if (embedding) GEMVEC_CHECK_OK(add(*embedding));
     }
+    return {};
+  }
+
+  Status collect_linear(const OnnxNode& node) {
+    GEMVEC_TRY(linear, read_linear(constants_, node));
+    if (!linear) return {};
+    const OnnxMatrix& weight = linear->weight;
+    // Without a lookup: ids as rows of zeros and a one, times the table.
+    if (weight.cols == config_.vocab && weight.rows == config_.width && !node.outputs.empty())
+      return add({&node, weight.transpose(), node.outputs[0]});
+    units_.insert(&node);
+    constants_.take(weight);
+    linears_.push_back(*linear);
+    return {};
+  }
+
+  Status collect_norm(const OnnxNode& node) {
+    GEMVEC_TRY(norm, read_norm(constants_, node, config_));
+    if (!norm) return {};
+    units_.insert(&node);
+    constants_.take(*norm->weight.tensor);
+    norms_.push_back(*norm);
+    return {};
+  }
+
+  Status add(const OnnxEmbedding& embedding) {
+    if (embedding_) return graph_.bad(*embedding.node, "expected one embedding table, found a second");
+    units_.insert(embedding.node);
+    constants_.take(embedding.table);
+    embedding_ = embedding;
     return {};
   }
 
