@@ -65,7 +65,7 @@ TEST_P(EmbeddingRow, GivesBackTheNumbersToTheGridsError) {
         const double error = static_cast<double>(found[i]) - x[i];
         squares += error * error;
         if (GetParam() == Encoding::kBf16) {
-          ASSERT_LE(std::abs(error), std::abs(x[i]) * 0x1p-8 / 2) << i;  // 8 bits of significand
+          ASSERT_LE(std::abs(error), std::abs(x[i]) * 0x1p-8) << i;  // 8 bits of significand
         } else if (GetParam() == Encoding::kInt8) {
           ASSERT_LE(std::abs(error), top * (1.0 / 254 + 3 * 0x1p-24)) << i;
         }

@@ -85,7 +85,7 @@ class InfoFile(CliTest):
         self.assertEqual([file["format"] for file in found["files"]], ["safetensors"] * 3)
         self.assertEqual(found["files"][-1]["types"]["F32"]["tensors"], 7 * 13 + 2)
         said = self.run_cli("info", model(), "--tensors", "--hash").text
-        self.assertIn("layers.6.mlp.down_proj.weight F32 [64, 96]", said)
+        self.assertIn("layers.6.mlp.down_proj.weight F32 [768, 96]", said)
         self.assertRegex(said, r"SHA-256 +[0-9a-f]{64}\n")
 
     def test_a_file_of_its_own(self):
