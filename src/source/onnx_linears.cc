@@ -19,7 +19,7 @@ using Linear = std::optional<OnnxLinear>;
 
 // From MatMulInteger to the multiplication by its scale: a cast, and two multiplications at most.
 constexpr int kMaxHops = 4;
-// K and N of MatMulNBits. Their product cannot overflow.
+// K and N of MatMulNBits. Their product has 63 bits, with the last block filled up.
 constexpr std::int64_t kMaxSide = std::int64_t{1} << 31;
 
 class LinearReader {
@@ -106,7 +106,7 @@ class LinearReader {
     GEMVEC_TRY(scales, constant(2, "scales"));
     const auto rows = static_cast<std::uint64_t>(n), step = static_cast<std::uint64_t>(block);
     const std::uint64_t count = (static_cast<std::uint64_t>(k) + step - 1) / step;  // blocks of a row
-    const std::uint64_t bytes = rows * count * step * static_cast<std::uint64_t>(bits) / 8;
+    const std::uint64_t bytes = rows * count * (step * static_cast<std::uint64_t>(bits) / 8);
     if (codes->type != OnnxType::kUint8 || codes->elements != bytes)
       return graph_.bad(*codes, expected(bytes, "uint8", *codes));
     const auto floats = floats_of(*scales);

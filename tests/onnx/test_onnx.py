@@ -3,8 +3,8 @@
 # Both compute in fp32 over the same numbers, so they differ by roundings alone. A vector of length 1 has elements
 # of some 768^-0.5 = 0.036. Seven layers of four products in a row, and the head's two, each of some hundred terms
 # or more in another order: 30 products with errors of about sqrt(768) * 2^-24 = 1.7e-6 of their size each, which
-# add up as random ones do to 9e-6, or 3e-7 of an element. Norms keep that in proportion. The largest of 768 is
-# some three times as much.
+# add up as random ones do to 9e-6, or 3e-7 of an element. Norms keep that in proportion. The largest of the texts'
+# 6000 elements is three to four times as much, the largest of their tokens' 300,000 five times or so.
 
 import pathlib
 import shutil
@@ -16,6 +16,7 @@ from harness import CliTest, tiny_model
 from make_onnx import SHAPES, make, save
 
 TOLERANCE = 1e-6
+TOKEN_TOLERANCE = 2e-6
 WIDTH = 768
 # About the window, which is 8 tokens to either side, and longer than a block of the engine's rows.
 LENGTHS = (2, 3, 9, 10, 17, 18, 64, 257)
@@ -58,7 +59,10 @@ class Judge(CliTest):
     @staticmethod
     def runtime(file):
         """(a vector for each sequence, the vectors of all its tokens), each sequence by itself."""
-        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        # Optimised, DequantizeLinear and MatMul become one operator with 8-bit inputs.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         outputs = []
         for ids in sequences():
             inputs = {"input_ids": np.array([ids]), "attention_mask": np.ones((1, len(ids)), np.int64)}
@@ -77,7 +81,7 @@ class Judge(CliTest):
         tokens = self.gemvec(file, "--exact", "--output", "tokens", *headless)
         self.assertEqual(tokens.shape, expected_tokens.shape)
         size = np.linalg.norm(expected_tokens, axis=-1, keepdims=True)
-        self.assertLessEqual((np.abs(tokens - expected_tokens) / size).max(), TOLERANCE)
+        self.assertLessEqual((np.abs(tokens - expected_tokens) / size).max(), TOKEN_TOLERANCE)
 
 
 class Shapes(Judge):
