@@ -286,7 +286,8 @@ Result<std::string> prompts_json(const source::ModelSource& source) {
     }
   }
   json::object prompts;
-  for (const Prompt& prompt : PromptSet::builtin().all()) {
+  const PromptSet builtin = PromptSet::builtin();
+  for (const Prompt& prompt : builtin.all()) {
     if (!prompt.prefix.empty()) prompts[prompt.name] = prompt.prefix;
   }
   return json::serialize(prompts);
