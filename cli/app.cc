@@ -73,7 +73,8 @@ int parse_and_run(CLI::App& app, Action& action, int argc, const char* const* ar
     throw Failure(kWrongUsage, error.what());
   }
   if (!action)
-    throw Failure(kWrongUsage, "Which command? embed, similarity, tokenize, verify, info, bench, pull or convert.");
+    throw Failure(kWrongUsage,
+                  "Which command? embed, similarity, tokenize, verify, info, bench, pull or convert.");
   return action();
 }
 
