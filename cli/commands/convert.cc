@@ -31,15 +31,16 @@ struct ConvertArguments {
 // without further word is.
 ConvertTarget target_of(const ConvertArguments& arguments) {
   const std::string extension = std::filesystem::path(arguments.output).extension().string();
-  if (extension == ".onnx" || extension == ".safetensors") {
-    throw Failure(
-        kWrongUsage,
-        fmt::format("{}: {} models are folders here, with tokenizer and configuration: name a "
-                    "folder{}.",
-                    arguments.output, extension.substr(1), extension == ".onnx" ? ", with --to onnx" : ""));
+  ConvertTarget target = extension == ".gguf" ? ConvertTarget::kGguf : ConvertTarget::kSafetensors;
+  if (!arguments.to.empty()) target = unwrap_usage(parse_convert_target(arguments.to));
+  const bool is_file = extension == ".onnx" || extension == ".safetensors" || extension == ".gguf";
+  if (is_file && target != ConvertTarget::kGguf) {
+    throw Failure(kWrongUsage,
+                  fmt::format("{}: {} models are folders, with tokenizer and configuration: name a folder{}.",
+                              arguments.output, extension == ".gguf" ? name_of(target) : extension.substr(1),
+                              extension == ".onnx" ? ", with --to onnx" : ""));
   }
-  if (!arguments.to.empty()) return unwrap_usage(parse_convert_target(arguments.to));
-  return extension == ".gguf" ? ConvertTarget::kGguf : ConvertTarget::kSafetensors;
+  return target;
 }
 
 int convert(const ConvertArguments& arguments) {

@@ -8,7 +8,7 @@ namespace gemvec::convert {
 
 namespace {
 
-// Bytes written between two times that the source's pages are given back.
+// Bytes read between two times that the source's pages are given back.
 constexpr std::uint64_t kReleaseBytes = 32 << 20;
 
 unsigned thread_count(unsigned asked) { return asked == 0 ? base::usable_cores() : asked; }
@@ -25,12 +25,14 @@ Status Job::begin(std::string stage) {
 
 Status Job::advance(std::uint64_t bytes) {
   done_ += bytes;
-  since_release_ += bytes;
-  if (since_release_ >= kReleaseBytes) {
-    since_release_ = 0;
-    release_pages();
-  }
   return report();
+}
+
+void Job::done_reading(std::uint64_t bytes) {
+  read_ += bytes;
+  if (read_ < kReleaseBytes) return;
+  read_ = 0;
+  release_pages();
 }
 
 Status Job::report() {

@@ -24,8 +24,10 @@ class Job {
   void expect(std::uint64_t total) { total_ = total; }
   // What is being done from now on: "writing model.gguf".
   Status begin(std::string stage);
-  // Errors: kCancelled.
+  // Bytes of weights that were written. Errors: kCancelled.
   Status advance(std::uint64_t bytes);
+  // Bytes of the source that were read, and are not needed again.
+  void done_reading(std::uint64_t bytes);
 
  private:
   Status report();
@@ -35,7 +37,7 @@ class Job {
   const source::ModelSource& source_;
   base::ThreadPool pool_;
   std::string stage_;
-  std::uint64_t done_ = 0, total_ = 0, since_release_ = 0;
+  std::uint64_t done_ = 0, total_ = 0, read_ = 0;
 };
 
 }  // namespace gemvec::convert

@@ -66,6 +66,7 @@ Status encode_rows(const SourceTensor& tensor, const RowEncoding& encoding, std:
       }
     }
   });
+  job.done_reading((end - first) * raw.cols * sizeof(float));
   if (bad_row != raw.rows) return does_not_fit(tensor, job.source(), bad_row, encoding.limit);
   return {};
 }

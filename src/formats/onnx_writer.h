@@ -37,9 +37,9 @@ class OnnxWriter {
   struct Model {
     std::int64_t ir_version = 0;
     // Domain ("" is ONNX's own) and version.
-    std::vector<std::pair<std::string, std::int64_t>> operator_sets;
-    std::string graph_name, producer_version;
-    std::vector<std::pair<std::string, std::string>> metadata;
+    std::vector<std::pair<std::string, std::int64_t>> operator_sets{};
+    std::string graph_name{}, producer_version{};
+    std::vector<std::pair<std::string, std::string>> metadata{};
   };
 
   // `data_file` is the name, without a folder, of the file for external constants.

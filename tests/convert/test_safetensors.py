@@ -87,6 +87,7 @@ class Refused(ConvertTest):
         self.refuse(self.model, "a.gguf", "--numbers", "fp16", code=2, says=["fp32, bf16, q8_0, q4_0"])
         self.refuse(self.model, "out", "--to", "onnx", "--numbers", "bf16", code=2, says=["fp32, q8, q4"])
         self.refuse(self.model, "out.onnx", code=2, says=["out.onnx", "folder", "--to onnx"])
+        self.refuse(self.model, "out.gguf", "--to", "onnx", code=2, says=["out.gguf", "folder"])
         self.refuse(self.model, code=2, says=["OUTPUT"])
         self.assertNoLeftovers()
 
@@ -110,11 +111,12 @@ class Refused(ConvertTest):
         self.assertNoLeftovers("a.gguf", "out", "work")
 
     def test_never_over_the_source(self):
-        source, before = self.convert("source"), all_files(self.model)
+        source = self.convert("source")
+        before = all_files(source)
         self.refuse(source, source, "--force", says=["another place than the model's own"])
         self.refuse(source, source / "2_Dense", "--force", says=["outside the model's own folder"])
         self.refuse(source, self.folder, "--force", says=["expected an empty folder or a model folder"])
-        self.refuse(source, source / "model.safetensors", "--to", "gguf", "--force", says=["a file of the model"])
+        self.refuse(source, source / "config.json", "--to", "gguf", "--force", says=["a file of the model"])
         os.symlink(source, self.path("link"))
         self.refuse(source, "link", "--force", says=["another place than the model's own"])
         self.assertEqual(all_files(source), before)
