@@ -74,8 +74,9 @@ int parse_and_run(CLI::App& app, Action& action, int argc, const char* const* ar
     throw Failure(kWrongUsage, error.what());
   }
   if (!action)
-    throw Failure(kWrongUsage,
-                  "Which command? embed, similarity, tokenize, verify, info, bench, quantize, convert or pull.");
+    throw Failure(
+        kWrongUsage,
+        "Which command? embed, similarity, tokenize, verify, info, bench, quantize, convert or pull.");
   return action();
 }
 

@@ -1,6 +1,5 @@
 #include "convert/model_files.h"
 
-
 #include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>

@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-#include "source/onnx_testing.h"
+#include "support/onnx_testing.h"
 
 namespace gemvec::source {
 namespace {

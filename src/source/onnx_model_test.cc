@@ -8,7 +8,7 @@
 #include <string>
 
 #include "source/formats.h"
-#include "source/onnx_testing.h"
+#include "support/onnx_testing.h"
 
 namespace gemvec::source {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "source/onnx_testing.h"
+#include "support/onnx_testing.h"
 #include "support/random.h"
 
 namespace gemvec::source {
