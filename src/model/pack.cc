@@ -142,11 +142,15 @@ void pack_linear(const RawRows& source, const PackedLinear& layer, const Recipe&
   });
 }
 
+// w is what is rounded, also where the source has 1 + w: these have fewer bits left for it.
 void pack_norm(const RawTensor& raw, bool round, float factor, std::byte* out) {
   float* scale = reinterpret_cast<float*>(out);
-  read_row(raw, 0, round, scale);
-  const float added = raw.one_added ? 0.0F : 1.0F;
-  for (std::size_t i = 0; i < raw.cols; ++i) scale[i] = (added + scale[i]) * factor;
+  read_row(raw, 0, false, scale);
+  for (std::size_t i = 0; i < raw.cols; ++i) {
+    float with_one = raw.one_added ? scale[i] : 1.0F + scale[i];
+    if (round) with_one = 1.0F + from_bf16(to_bf16(raw.one_added ? scale[i] - 1.0F : scale[i]));
+    scale[i] = with_one * factor;
+  }
 }
 
 // Columns of the head summed at a time: 16 doubles are half of the baseline's 16 registers of two; divides

@@ -42,8 +42,7 @@ TEST(GgufTokenizer, ReadsTheVocabularyInTheFile) {
   EXPECT_EQ(tokenizer->piece(138), "▁▁") << "the file has two spaces";
   const auto ids = [&](std::string_view text) { return tokenizer->encode(text)->ids; };
   EXPECT_EQ(ids(""), (Ids{2, 1}));
-  EXPECT_EQ(ids("<bos>\n\n\n<b>"), (Ids{2, 2, 109, 200, 1}))
-      << "added tokens, as tokenizer.json has them";
+  EXPECT_EQ(ids("<bos>\n\n\n<b>"), (Ids{2, 2, 109, 200, 1})) << "added tokens, as tokenizer.json has them";
   EXPECT_EQ(ids("   "), (Ids{2, 139, 1}));
   EXPECT_EQ(ids("▁▁▁"), (Ids{2, 139, 1}));
   EXPECT_EQ(ids("€"), (Ids{2, 238 + 0xE2, 238 + 0x82, 238 + 0xAC, 1}));

@@ -7,7 +7,6 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -122,6 +121,7 @@ class Converter {
     if (has_space && given.find_first_not_of(' ') != given.npos)
       return bad(field(kTokens),
                  fmt::format("must not have spaces beside other characters, but is {}", base::quote(given)));
+    if (type(id) == PieceType::kNormal) best_ = std::max(best_, from_.scores[id]);
     const StringRange range = keep(given, has_space);
     if (range.size > kMaxPieceBytes)
       return bad(field(kTokens), fmt::format("must be at most {} bytes with U+2581 for spaces, but is {}",
@@ -196,8 +196,7 @@ class Converter {
   }
 
   [[nodiscard]] Pair pair_of(std::uint32_t id, std::string_view whole, std::size_t left_bytes) const {
-    const bool first = type(id) == PieceType::kUserDefined;
-    return {first ? std::numeric_limits<float>::infinity() : from_.scores[id],
+    return {type(id) == PieceType::kUserDefined ? best_ : from_.scores[id],
             static_cast<std::uint16_t>(code_points(whole.substr(0, left_bytes))),
             static_cast<std::uint16_t>(code_points(whole.substr(left_bytes))),
             static_cast<std::uint16_t>(left_bytes), id};
@@ -206,6 +205,7 @@ class Converter {
   const Vocabulary& from_;
   std::string_view name_;
   TokenizerJson to_;
+  float best_ = 0;  // the best score that there is, which user-defined pieces have
 };
 
 }  // namespace

@@ -28,10 +28,11 @@ struct Vocabulary {
 
 // SentencePiece has no list of merges: it joins the two neighbours whose joint piece has the best score. So a
 // pair merges if both parts and the whole are pieces of text (normal or user-defined), and its rank is that
-// of the whole. User-defined pieces are matched before anything is joined and come first; of pairs with one
-// score, the one with the longer left part comes first. That is how the release's tokenizer.json was made out
-// of the same vocabulary, and the tables are equal to those made from it: also in what a text with a raw
-// U+2581 beside spaces gives, where SentencePiece itself differs from it.
+// of the whole. User-defined pieces, which SentencePiece matches before it joins anything, have the best
+// score that there is. Of pairs with one score that with the longer left part comes first, then that with the
+// longer right part, then the smaller id. That is how the release's tokenizer.json was made of the same
+// vocabulary, and the tables are equal to those made from it: also in what a text with a raw U+2581 beside
+// spaces gives, where SentencePiece itself differs from it.
 //
 // Control, unknown and user-defined pieces become added tokens, which are looked for in the raw text.
 //

@@ -67,7 +67,10 @@ class Tiny:
         self.folder = pathlib.Path(folder)
         probe("tiny", self.folder)
         self.config = json.loads((self.folder / "config.json").read_text())
-        self.tensors = safetensors.numpy.load_file(self.folder / "model.safetensors")
+        self.tensors = {
+            name: without_ends(array) if array.ndim == 1 else array
+            for name, array in safetensors.numpy.load_file(self.folder / "model.safetensors").items()
+        }
         self.dense = [
             safetensors.numpy.load_file(self.folder / f"{number}_Dense/model.safetensors")["linear.weight"]
             for number in (2, 3)
@@ -97,6 +100,11 @@ class Tiny:
         for number, array in zip((2, 3), dense, strict=True):
             safetensors.numpy.save_file({"linear.weight": array}, folder / f"{number}_Dense/model.safetensors")
         return folder
+
+
+def without_ends(w):
+    """A norm's w with so few bits that fp32 holds 1 + w exactly: what is rounded to bf16 is then w in any file."""
+    return np.round(w * 2**7) / np.float32(2**7)
 
 
 def gguf_name(name):
@@ -179,7 +187,7 @@ def with_merges(tokenizer, pieces, scores, types):
     for piece, score, kind in zip(pieces, scores, types, strict=True):
         if piece not in text:
             continue
-        score = float("inf") if kind == kinds.USER_DEFINED else score
+        score = 0.0 if kind == kinds.USER_DEFINED else score  # and no other is above 0
         for cut in range(1, len(piece)):
             if piece[:cut] in text and piece[cut:] in text:
                 merges.append((score, cut, len(piece) - cut, piece[:cut], piece[cut:]))

@@ -60,7 +60,8 @@ class Forward {
       }
     }
     if (options_.bf16_weights) {
-      for (float& value : values) value = from_bf16(to_bf16(value));
+      const float added = tensor.one_added ? 1.0F : 0.0F;
+      for (float& value : values) value = from_bf16(to_bf16(value - added)) + added;
     }
     return {values.begin(), values.end()};
   }
