@@ -1,23 +1,20 @@
-// Where external constants lie, and that the message is one: its fields, read one by one. What it means is
-// judged by the onnx package in tests/convert.
+// Files that are written are those that are read: constants inside and outside, nodes, attributes. What a
+// graph means is judged by the onnx package in tests/convert.
 #include "formats/onnx_writer.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
-#include <map>
-#include <protozero/pbf_reader.hpp>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "formats/onnx.h"
 
 namespace gemvec::formats {
 namespace {
 
 using Type = OnnxWriter::Type;
-
-// The first field with this number, as bytes.
-std::string field(const std::string& message, protozero::pbf_tag_type tag) {
-  protozero::pbf_reader reader(message);
-  return reader.next(tag) ? reader.get_string() : std::string();
-}
 
 TEST(OnnxWriter, ConstantsBeginWhereARuntimeCanUseThem) {
   OnnxWriter writer("model.onnx_data");
@@ -29,49 +26,59 @@ TEST(OnnxWriter, ConstantsBeginWhereARuntimeCanUseThem) {
   EXPECT_EQ(writer.data_bytes(), 4096U + (1 << 20));
 }
 
-TEST(OnnxWriter, NamesTheDataFileOffsetAndLength) {
-  OnnxWriter writer("model_q4.onnx_data");
-  writer.add_external("first", Type::kFloat, std::array<std::uint64_t, 1>{1}, 4);
-  writer.add_external("second", Type::kInt8, std::array<std::uint64_t, 2>{7, 300}, 2100);
-  const std::string graph = field(writer.serialize({}), 7);
-  protozero::pbf_reader tensors(graph);
-  ASSERT_TRUE(tensors.next(5));
-  tensors.skip();
-  ASSERT_TRUE(tensors.next(5));
-  const std::string second = tensors.get_string();
-  EXPECT_EQ(field(second, 8), "second");
-  std::map<std::string, std::string> entries;
-  protozero::pbf_reader reader(second);
-  std::vector<std::int64_t> dims;
-  while (reader.next()) {
-    if (reader.tag() == 13) {
-      const std::string entry = reader.get_string();
-      entries[field(entry, 1)] = field(entry, 2);
-    } else if (reader.tag() == 1) {
-      dims.push_back(reader.get_int64());
-    } else if (reader.tag() == 14) {
-      EXPECT_EQ(reader.get_enum(), 1);
-    } else if (reader.tag() == 2) {
-      EXPECT_EQ(reader.get_int32(), 3);
-    } else {
-      reader.skip();
-    }
-  }
-  EXPECT_EQ(dims, (std::vector<std::int64_t>{7, 300}));
-  EXPECT_EQ(entries, (std::map<std::string, std::string>{
-                         {"location", "model_q4.onnx_data"}, {"offset", "64"}, {"length", "2100"}}));
+template <class T>
+std::vector<T> numbers_of(const OnnxTensor& tensor) {
+  std::vector<T> numbers(tensor.bytes.size() / sizeof(T));
+  std::memcpy(numbers.data(), tensor.bytes.data(), tensor.bytes.size());
+  return numbers;
 }
 
-TEST(OnnxWriter, SmallConstantsAreLittleEndianBytes) {
-  OnnxWriter writer("data");
+TEST(OnnxWriter, IsReadBackPartByPart) {
+  OnnxWriter writer("model_q4.onnx_data");
+  const std::array<OnnxWriter::Dim, 2> shape = {std::string("batch"), std::uint64_t{768}};
+  writer.add_input("ids", Type::kInt64, shape);
+  writer.add_output("vectors", Type::kFloat, shape);
   writer.add_constant("pi", {}, std::array{3.25F});
   writer.add_constant("axes", std::array<std::uint64_t, 1>{2}, std::array<std::int64_t, 2>{-1, 258});
-  const std::string graph = field(writer.serialize({.graph_name = "g"}), 7);
-  protozero::pbf_reader tensors(graph);
-  ASSERT_TRUE(tensors.next(5));
-  EXPECT_EQ(field(tensors.get_string(), 9), std::string("\x00\x00\x50\x40", 4));
-  ASSERT_TRUE(tensors.next(5));
-  EXPECT_EQ(field(tensors.get_string(), 9), std::string(8, '\xFF') + std::string("\x02\x01\0\0\0\0\0\0", 8));
+  writer.add_external("codes", Type::kInt4, std::array<std::uint64_t, 2>{3, 32}, 48);
+  writer.add_external("table", Type::kInt8, std::array<std::uint64_t, 2>{7, 3}, 21);
+  const std::array<std::string, 2> inputs = {"ids", "table"};
+  writer.add_node({.op = "Special",
+                   .inputs = inputs,
+                   .outputs = {"vectors"},
+                   .attributes = {{"axis", std::int64_t{-1}}, {"perm", std::vector<std::int64_t>{0, 2, 1}}},
+                   .domain = "com.microsoft"});
+  const std::string file = writer.serialize({.ir_version = 10,
+                                             .operator_sets = {{"", 21}, {"com.microsoft", 1}},
+                                             .graph_name = "graph",
+                                             .producer_version = "1",
+                                             .metadata = {{"license", "gemma"}}});
+  std::vector<std::byte> data(writer.data_bytes());
+  data[64] = std::byte{0x85};
+  const auto model = OnnxModel::parse(std::as_bytes(std::span(file)), "file",
+                                      [&](std::string_view location) -> Result<std::span<const std::byte>> {
+                                        EXPECT_EQ(location, "model_q4.onnx_data");
+                                        return std::span<const std::byte>(data);
+                                      });
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  EXPECT_EQ(model->opset(""), 21);
+  EXPECT_EQ(model->opset("com.microsoft"), 1);
+  EXPECT_EQ(model->inputs(), std::vector<std::string_view>{"ids"});
+  EXPECT_EQ(model->outputs(), std::vector<std::string_view>{"vectors"});
+  EXPECT_TRUE(model->find("pi")->dims.empty());
+  EXPECT_EQ(numbers_of<float>(*model->find("pi")), std::vector<float>{3.25F});
+  EXPECT_EQ(numbers_of<std::int64_t>(*model->find("axes")), (std::vector<std::int64_t>{-1, 258}));
+  EXPECT_EQ(model->find("codes")->type, OnnxType::kInt4);
+  EXPECT_EQ(model->find("codes")->bytes.size(), 48U);
+  EXPECT_EQ(model->find("table")->dims, (std::vector<std::uint64_t>{7, 3}));
+  EXPECT_EQ(model->find("table")->bytes[0], std::byte{0x85});
+  ASSERT_EQ(model->nodes().size(), 1U);
+  const OnnxNode& node = model->nodes()[0];
+  EXPECT_EQ(node.op, "Special");
+  EXPECT_EQ(node.domain, "com.microsoft");
+  EXPECT_EQ(node.inputs, (std::vector<std::string_view>{"ids", "table"}));
+  EXPECT_EQ(node.integer("axis", 0), -1);
+  EXPECT_EQ(node.find("perm")->integers, (std::vector<std::int64_t>{0, 2, 1}));
 }
 
 }  // namespace

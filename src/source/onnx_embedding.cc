@@ -1,6 +1,8 @@
 // The embedding table: rows looked up in plain numbers, in codes, or in codes in blocks.
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/quote.h"
 #include "base/try.h"
@@ -48,6 +50,8 @@ class EmbeddingReader {
 
   // Codes are looked up and then dequantised: [batch, tokens, width], whose last axis is the table's too.
   [[nodiscard]] Result<Embedding> gather_codes(const OnnxTensor& codes) const {
+    GEMVEC_TRY(scaled, scale_rows(codes));
+    if (scaled) return scaled;
     const OnnxNode* dequantizer = dequantizer_of(graph_, codes.name);
     if (dequantizer == nullptr || graph_.maker(dequantizer->inputs[0]) != &node_ ||
         dequantizer->outputs.empty())
@@ -66,6 +70,30 @@ class EmbeddingReader {
     }
     GEMVEC_TRY(matrix, constants_.quantized(*dequantizer, codes, q));
     return Embedding(OnnxEmbedding{dequantizer, std::move(matrix), dequantizer->outputs[0]});
+  }
+
+  // Codes are looked up, cast and multiplied by their rows' scales, looked up with the same ids: what gemvec
+  // itself writes, because DequantizeLinear has no scale for each row of what is looked up.
+  [[nodiscard]] Result<Embedding> scale_rows(const OnnxTensor& codes) const {
+    const OnnxNode* cast = only_user(node_.outputs[0], "Cast");
+    const OnnxNode* product = cast == nullptr ? nullptr : only_user(cast->outputs[0], "Mul");
+    if (product == nullptr || product->inputs.size() != 2) return Embedding();
+    if (cast->integer("to", 0) != static_cast<std::int64_t>(OnnxType::kFloat)) return Embedding();
+    const bool first = product->inputs[0] == cast->outputs[0];
+    const OnnxNode* lookup = graph_.maker(product->inputs[first ? 1 : 0]);
+    if (lookup == nullptr || !is_op(*lookup, "Gather") || lookup->inputs.size() < 2) return Embedding();
+    if (lookup->inputs[1] != node_.inputs[1] || lookup->integer("axis", 0) != 0) return Embedding();
+    const OnnxTensor* scales = graph_.constant(lookup->inputs[0]);
+    if (scales == nullptr || scales->dims != std::vector<std::uint64_t>{config_.vocab, 1}) return Embedding();
+    GEMVEC_TRY(matrix, constants_.quantized(*product, codes, {.scales = scales, .axis = 0}));
+    return Embedding(OnnxEmbedding{product, std::move(matrix), product->outputs[0]});
+  }
+
+  // nullptr unless one node uses the value, is this operator, and has an output.
+  [[nodiscard]] const OnnxNode* only_user(std::string_view value, std::string_view op) const {
+    const auto& users = graph_.users(value);
+    if (users.size() != 1 || !is_op(*users.front(), op) || users.front()->outputs.empty()) return nullptr;
+    return users.front();
   }
 
   // GatherBlockQuantized: 4-bit numbers, or bytes that hold two of them or one of 8 bits; scales and zero

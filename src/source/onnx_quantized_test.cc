@@ -348,6 +348,25 @@ TEST(OnnxQuantized, TablesDequantizedBeforeOrAfterTheLookup) {
   }
 }
 
+TEST(OnnxQuantized, TablesWithAScaleForEachRow) {
+  TinyOnnx onnx;
+  const auto codes = random_codes(kVocab * kWidth, -127, 128, 1);
+  const auto scales = random_scales(kVocab);
+  remove_tensor(onnx.spec, "embed");
+  onnx.spec.tensors.push_back(make_tensor("w", kInt8, {kVocab, kWidth}, bytes_of_codes(codes)));
+  onnx.spec.tensors.push_back(make_floats("s", scales, {kVocab, 1}));
+  replace(onnx.spec, "embed",
+          {{"Gather", {"s", "input_ids"}, {"rows"}, {}, "", ""},
+           {"Gather", {"w", "input_ids"}, {"g"}, {}, "", ""},
+           {"Cast", {"g"}, {"f"}, {{"to", std::int64_t{kFloat}}}, "", ""},
+           {"Mul", {"f", "rows"}, {}, {}, "", ""}});
+  const auto value = [&](std::int64_t row, std::int64_t col) {
+    return static_cast<float>(codes[static_cast<std::size_t>(row * kWidth + col)]) *
+           scales[static_cast<std::size_t>(row)];
+  };
+  expect_table(onnx, value, "q8");
+}
+
 // The table as MatMulNBits has it: [width, vocab], and the vocabulary no whole number of blocks.
 TEST(OnnxQuantized, TablesOfProductsWithRowsOfZerosAndAOne) {
   constexpr std::int64_t kBlock = 32, kCount = (kVocab + kBlock - 1) / kBlock, kStored = kCount * kBlock;

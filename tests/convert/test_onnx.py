@@ -151,6 +151,8 @@ class Onnx(ConvertTest):
         for level in ("0", None):
             alone = numpy.concatenate([run(path, [one], accuracy_level=level)[1] for one in ids])
             self.assertSameVectors(run(path, ids, 64, accuracy_level=level)[1], alone, TOLERANCE)
+        # gemvec reads the numbers that the judge reads.
+        self.assertSameTensors(self.convert(f"back{bits}", model=path), meant)
 
     def test_q8_is_a_float_computation_over_8_bit_weights(self):
         self.check_quantised(8, 127, 0.5)
