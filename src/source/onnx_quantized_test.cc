@@ -214,7 +214,9 @@ struct Blocks {
 class OnnxBlocks : public ::testing::TestWithParam<Blocks> {};
 
 TEST_P(OnnxBlocks, OfMatMulNBits) {
-  const auto [bits, block, kind, half] = GetParam();
+  const std::int64_t bits = GetParam().bits, block = GetParam().block;
+  const Blocks::Zeros kind = GetParam().zeros;
+  const bool half = GetParam().half_scales;
   const std::int64_t count = (kWidth + block - 1) / block, stored = count * block;
   const auto codes = random_codes(kFfn * stored, 0, 1 << bits, 1),
              zeros = random_codes(kFfn * count, 0, 1 << bits, 2);
