@@ -71,7 +71,7 @@ class Cohere(GoldenTest):
         expected = vectors(DOCUMENTS, DOCUMENT)
         got = self.embed(DOCUMENTS, "search_document", ("float", "int8", "uint8", "binary", "ubinary", "base64"))
         self.assertVectors(got.float_, expected)
-        self.assertVectors([numpy.frombuffer(base64.b64decode(text), "<f4") for text in got.base64_], expected)
+        self.assertVectors([numpy.frombuffer(base64.b64decode(text), "<f4") for text in got.base64], expected)
         for codes in (numpy.asarray(got.int8), numpy.asarray(got.uint8) - 128):
             cosines = (codes * expected).sum(1) / numpy.linalg.norm(codes, axis=1)
             self.assertGreater(cosines.min(), 0.999)
