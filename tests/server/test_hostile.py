@@ -4,7 +4,6 @@ import json
 import socket
 import struct
 import threading
-import time
 import unittest
 
 from harness import SANITIZED, TIMEOUT_S, ServerTest, embed, long_text, wait_for
@@ -179,114 +178,6 @@ class Gone(HostileTest):
             reset(connection) if i % 2 else connection.close()
         self.assertEqual(self.get("/health").status, 200)
         wait_for(lambda: self.server.open_files() <= files + 4, "connections that are gone keep their files open")
-
-
-class Slow(HostileTest):
-    """Whoever takes too long is closed, and meanwhile costs the others nothing."""
-
-    # Where the server takes these names; otherwise its defaults are waited for.
-    arguments = ("--header-timeout", "2", "--body-timeout", "3", "--idle-timeout", "2")
-
-    def ended(self, connection, drip=b""):
-        """Sends a byte now and then, until the server closes: what it said."""
-        connection.settimeout(0.2)
-        until, got = time.monotonic() + TIMEOUT_S, b""
-        while time.monotonic() < until:
-            try:
-                if drip:
-                    connection.sendall(drip)
-                block = connection.recv(4096)
-                if not block:
-                    return got
-                got += block
-            except TimeoutError:
-                pass
-            except OSError:
-                return got
-        self.fail("the server still waits")
-
-    def test_every_way_of_taking_one_s_time(self):
-        head = HEAD.format(100_000).encode()
-        cases = {
-            "says nothing": (b"", b""),
-            "stops in the head": (b"GET /health HT", b""),
-            "drips the head": (b"GET /health HTTP/1.1\r\nHost: localhost\r\nx: ", b"y"),
-            "stops in the body": (head + b'{"inputs', b""),
-            "drips the body": (head + b'{"inputs":"', b"a"),
-            "asks once and stays": (b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", b""),
-        }
-        results, threads = {}, []
-
-        def client(name, first, drip):
-            with self.server.connect() as connection:
-                connection.sendall(first)
-                try:
-                    results[name] = self.ended(connection, drip)
-                except AssertionError:
-                    results[name] = None
-
-        for name, (first, drip) in cases.items():
-            threads.append(threading.Thread(target=client, args=(name, first, drip)))
-            threads[-1].start()
-        self.assertSameBits(self.ok("/embed", {"inputs": "a task"}), embed(["a task"]))
-        for thread in threads:
-            thread.join()
-        for name in cases:
-            self.assertIsNotNone(results[name], f"a client that {name} is never closed")
-            if name != "asks once and stays":
-                self.assertTrue(results[name] == b"" or results[name].startswith(b"HTTP/1.1 4"), results[name][:100])
-
-
-class NeverReads(HostileTest):
-    arguments = ("--write-timeout", "3")
-
-    def test_a_client_that_does_not_take_its_answers_is_closed(self):
-        files = self.server.open_files()
-        stuck = []
-        for i in range(4):
-            connection = socket.socket()
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-            connection.connect((self.server.host, self.server.port))
-            self.addCleanup(connection.close)
-            connection.sendall(request_bytes({"inputs": [f"{i} {k} " + "the query" for k in range(32)]}) * 40)
-            stuck.append(connection)
-        wait_for(lambda: self.server.open_files() > files, "the connections did not arrive")
-        self.assertSameBits(self.ok("/embed", {"inputs": "a task"}), embed(["a task"]))
-        wait_for(lambda: self.server.open_files() <= files + 1, "a client that never reads is never closed", TIMEOUT_S * 3)
-
-
-class ManyConnections(HostileTest):
-    arguments = ("--max-connections", "40")
-
-    def test_more_than_allowed_are_refused_and_there_is_room_again_afterwards(self):
-        crowd = [self.server.connect() for _ in range(60)]
-        for connection in crowd:
-            connection.settimeout(TIMEOUT_S)
-
-        def closed():
-            return sum(1 for c in crowd if readable(c)) >= 20
-
-        wait_for(closed, "more connections than allowed stay open")
-        for connection in crowd:
-            connection.close()
-        wait_for(lambda: alive(self.server), "there is no room after the crowd has gone")
-
-
-def readable(connection):
-    connection.setblocking(False)
-    try:
-        return connection.recv(1, socket.MSG_PEEK) in (b"", b"H")
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-
-
-def alive(server):
-    try:
-        return server.get("/health").status == 200
-    except OSError:
-        return False
 
 
 if __name__ == "__main__":
