@@ -184,14 +184,6 @@ class Stopping(ServerTest):
             self.assertIs(ended_well, True)
             self.assertGreater(good, 0)
 
-    def test_a_second_signal_while_stopping_does_not_hurt(self):
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(self.server.post, "/embed", {"inputs": [long_text(i) for i in range(BULK)]})
-            wait_for(lambda: self.server.metrics()("te_embed_count") >= BULK, "the request did not arrive")
-            self.server.process.send_signal(signal.SIGTERM)
-            self.assertEqual(self.server.stop(), 0, self.server.log())
-            self.assertEqual(asked.result().status, 200)
-
 
 class Memory(ServerTest):
     """Twice the same load; what the second one needs, the first has left behind."""
