@@ -220,6 +220,13 @@ class Server:
             except (http.client.HTTPException, ConnectionError):
                 return None  # closed without an answer
 
+    def is_healthy(self):
+        """Whether /health can be asked and is good: false also if there is no room for one more connection."""
+        try:
+            return self.get("/health").status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
     def metrics(self):
         answer = self.get("/metrics")
         assert answer.status == 200, answer

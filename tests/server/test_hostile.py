@@ -176,7 +176,7 @@ class Gone(HostileTest):
             elif i % 4 == 2:
                 connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             reset(connection) if i % 2 else connection.close()
-        self.assertEqual(self.get("/health").status, 200)
+        wait_for(self.server.is_healthy, "it does not answer any more")
         wait_for(lambda: self.server.open_files() <= files + 4, "connections that are gone keep their files open")
 
 

@@ -92,7 +92,7 @@ class ManyConnections(ServerTest):
         wait_for(closed, "more connections than allowed stay open")
         for connection in crowd:
             connection.close()
-        wait_for(lambda: alive(self.server), "there is no room after the crowd has gone")
+        wait_for(lambda: self.server.is_healthy(), "there is no room after the crowd has gone")
 
 
 def readable(connection):
@@ -103,13 +103,6 @@ def readable(connection):
         return False
     except OSError:
         return True
-
-
-def alive(server):
-    try:
-        return server.get("/health").status == 200
-    except OSError:
-        return False
 
 
 if __name__ == "__main__":
