@@ -189,7 +189,8 @@ class Embedder {
 
 // How embed() finishes a vector: `raw` [768], as embed() gives it with normalize = false, is cut to
 // out.size() numbers (any number from 1 to 768, of which the model was trained for EmbedOptions::dim) and, if
-// asked, to unit length. The same bits as embed()'s own. Errors: kBadFormat (zero, or not finite).
+// asked, to unit length. The same bits as embed()'s own. REQUIRES: out.size() <= raw.size(). Errors:
+// kBadFormat (zero, or not finite).
 Status finish_vector(std::span<const float> raw, bool normalize, std::span<float> out);
 
 // The tokenizer of a model, a folder or a file as LoadOptions::model, without its weights. Its tables are
