@@ -17,8 +17,8 @@ struct Header {
   std::string value;
 };
 
-// Set when the client has gone: nobody waits for the answer any more. Shared by the connection, which sets it,
-// and by the work, which looks at it.
+// Set when the client has gone: nobody waits for the answer any more. Shared by the connection, which sets
+// it, and by the work, which looks at it.
 class Cancellation {
  public:
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
