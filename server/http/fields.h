@@ -30,7 +30,7 @@ struct Target {
 // "localhost" or an address of this machine's loopback interface.
 [[nodiscard]] bool is_loopback_host(std::string_view host);
 
-// What comes after "://" of "https://name:80": the Host that a page of this origin has.
+// What comes after "://" of "scheme://name:80": the Host that a page of this origin has.
 [[nodiscard]] std::string_view authority_of_origin(std::string_view origin);
 
 // A `traceparent` as W3C Trace Context defines it.

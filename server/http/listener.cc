@@ -78,11 +78,13 @@ void Listener::start() {
 }
 
 void Listener::stop() {
-  asio::post(acceptor_.get_executor(), [this] {
-    error_code ignored;
-    acceptor_.close(ignored);
-    timer_.cancel();
-  });
+  asio::post(acceptor_.get_executor(), [this] { close(); });
+}
+
+void Listener::close() {
+  error_code ignored;
+  acceptor_.close(ignored);
+  timer_.cancel();
 }
 
 void Listener::accept() {

@@ -27,7 +27,8 @@ class Listener {
   Listener(boost::asio::io_context& io, boost::asio::ip::tcp::acceptor acceptor, Accepted accepted);
 
   void start();
-  void stop();  // from any thread
+  void stop();   // from any thread
+  void close();  // when no thread runs the io_context any more: what stop() could not do before it ended
   [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const { return endpoint_; }
 
  private:

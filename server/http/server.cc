@@ -118,6 +118,7 @@ class Server final : public HttpServer {
     work_.reset();
     io_->stop();
     for (std::thread& thread : threads_) thread.join();
+    listener_.close();
     return !hub_->lost;
   }
 

@@ -115,6 +115,7 @@ void Session::begin_request() {
   state_ = State::kIdle;
   if (buffer_.size() > 0) return begin_head();
   if (hub_.stopping || peer_done_) return close();
+  buffer_.shrink_to_fit();  // thousands of idle connections are to cost little
   // Whoever connects means to ask; between two requests a client may think.
   arm(std::exchange(first_, false) ? hub_.options.header_timeout : hub_.options.idle_timeout);
   read();
