@@ -1,9 +1,11 @@
-"""Usage: run.py BASE_URL [SCREENSHOT.png]
+"""Usage: run.py BASE_URL [SCREENSHOT.png]     of a server without an API key
+       run.py --key KEY BASE_URL             of one that has it: only what is different then
 
 Uses the page at BASE_URL as a person would, in headless Chromium, and looks at what it shows. Prints what was
-checked and ends with 1 at the first thing that is wrong. The server must have no API key.
+checked and ends with 1 at the first thing that is wrong.
 """
 
+import argparse
 import json
 import pathlib
 import sys
@@ -184,8 +186,8 @@ def check_looks(check, screenshot):
         check.that(f"nothing sticks out at {width} pixels",
                    check.browser.evaluate("document.documentElement.scrollWidth <= innerWidth"))  # fmt: skip
     check.browser.colours("light")
-    check.browser.size(1280, 1000)
-    check.browser.evaluate("scrollTo(0, 0)")
+    check.browser.size(1280, 1160)
+    check.browser.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     if screenshot:
         pathlib.Path(screenshot).write_bytes(check.browser.screenshot())
 
@@ -214,20 +216,48 @@ def check_events(check):
     check.same("the console is empty", errors, [])
 
 
+def check_key(check, key):
+    check.browser.open(check.base + "/")
+    check.browser.wait_for("!document.getElementById('key-field').hidden")
+    check.same("a server with a key is asked for it", check.browser.evaluate("document.activeElement.id"), "key")
+    for wrong in ("", "wrong"):
+        check.choose("#key", wrong)
+        check.browser.evaluate("document.getElementById('sample').click()")
+        check.browser.wait_for("!document.getElementById('error').hidden && !document.getElementById('run').disabled")
+        check.that("a key that is missing or wrong is explained", "key" in check.text("#error"), check.text("#error"))
+    check.choose("#key", key)
+    check.browser.evaluate("document.getElementById('run').click()")
+    check.browser.wait_for(DONE)
+    for tab in ("curl", "python", "javascript"):
+        check.browser.evaluate(f"document.getElementById('tab-{tab}').click()")
+        check.that(f"the call as {tab} has a key, but not this one",
+                   "API_KEY" in check.text("#code") and key not in check.text("#code"))  # fmt: skip
+    stored = check.browser.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie, location.href])")
+    check.that("it is kept nowhere", key not in stored)
+
+
+def check_all(check, screenshot):
+    for part in (check_empty, check_example, check_choices, check_code, check_hostile_text, check_long_text, check_keyboard):
+        part(check)
+    check_looks(check, screenshot)
+    check_docs(check)
+    check_events(check)
+
+
 def main(arguments):
-    if len(arguments) not in (1, 2) or not arguments[0].startswith("http"):
-        print(__doc__)
-        return 2
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("base")
+    parser.add_argument("screenshot", nargs="?")
+    parser.add_argument("--key")
+    options = parser.parse_args(arguments)
     try:
         with Chromium() as browser:
-            check = Check(browser, arguments[0])
+            check = Check(browser, options.base)
             browser.size(1280, 1000)
-            for part in (check_empty, check_example, check_choices, check_code, check_hostile_text, check_long_text,
-                         check_keyboard):  # fmt: skip
-                part(check)
-            check_looks(check, arguments[1] if len(arguments) == 2 else None)
-            check_docs(check)
-            check_events(check)
+            if options.key:
+                check_key(check, options.key)
+            else:
+                check_all(check, options.screenshot)
     except PageError as error:
         print(error)
         return 1
