@@ -46,6 +46,7 @@ void build(CLI::App& app, Action& action) {
   add_verify(app, action);
   add_info(app, action);
   add_bench(app, action);
+  add_serve(app, action);
   add_quantize(app, action);
   add_convert(app, action);
   add_pull(app, action);
@@ -76,7 +77,7 @@ int parse_and_run(CLI::App& app, Action& action, int argc, const char* const* ar
   if (!action)
     throw Failure(
         kWrongUsage,
-        "Which command? embed, similarity, tokenize, verify, info, bench, quantize, convert or pull.");
+        "Which command? embed, similarity, tokenize, verify, info, bench, serve, quantize, convert or pull.");
   return action();
 }
 

@@ -21,6 +21,7 @@ void add_tokenize(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
+void add_serve(CLI::App& app, Action& action);
 void add_quantize(CLI::App& app, Action& action);
 void add_pull(CLI::App& app, Action& action);
 void add_convert(CLI::App& app, Action& action);

@@ -87,6 +87,10 @@ struct EmbedOptions {
   ControlText control_text = ControlText::kParse;
   // Polled between micro-batches; true ends the call with kCancelled. May be empty.
   std::function<bool()> cancelled{};
+  // Called between the layers of each micro-batch, on the calling thread, for what cannot wait until the call
+  // ends: what it embeds with the same Embedder is done at once, in working memory of its own (its own
+  // between_layers is not called). Must not throw. May be empty.
+  std::function<void()> between_layers{};
 };
 
 struct TextInfo {
@@ -182,6 +186,12 @@ class Embedder {
   explicit Embedder(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// How embed() finishes a vector: `raw` [768], as embed() gives it with normalize = false, is cut to
+// out.size() numbers (any number from 1 to 768, of which the model was trained for EmbedOptions::dim) and, if
+// asked, to unit length. The same bits as embed()'s own. REQUIRES: out.size() <= raw.size(). Errors:
+// kBadFormat (zero, or not finite).
+Status finish_vector(std::span<const float> raw, bool normalize, std::span<float> out);
 
 // The tokenizer of a model, a folder or a file as LoadOptions::model, without its weights. Its tables are
 // kept in `cache_dir` between processes; empty: they are not. Errors: those of Tokenizer::from_file and

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,6 +77,13 @@ class Tokenizer {
   // Time is O(n log n) in the bytes of the text.
   // Errors: kTooLong (Truncate::kError only), kInvalidArgument (max_tokens of 1).
   [[nodiscard]] Result<Encoding> encode(std::string_view text, const TokenizeOptions& options = {}) const;
+
+  // The text that the ids spell, as the release's own library decodes them: pieces one after the other, a run
+  // of byte tokens as UTF-8 (if it is not, one U+FFFD for each byte). Ids outside the table spell nothing.
+  // skip_special leaves out the ids for which is_special() is true.
+  [[nodiscard]] std::string decode(std::span<const std::int32_t> ids, bool skip_special = true) const;
+  // Whether the id is a mark that no text has: <pad>, <eos>, <bos>, <unk>, and those of turns and images.
+  [[nodiscard]] bool is_special(std::int32_t id) const;
 
   // Number of ids the model's embedding table has; every id that encode() gives is below it.
   [[nodiscard]] std::size_t vocab_size() const;

@@ -17,8 +17,8 @@ struct Header {
   std::string value;
 };
 
-// Set when the client has gone: nobody waits for the answer any more. Shared by the connection, which sets it,
-// and by the work, which looks at it.
+// Set when the client has gone: nobody waits for the answer any more. Shared by the connection, which sets
+// it, and by the work, which looks at it.
 class Cancellation {
  public:
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
@@ -30,7 +30,7 @@ class Cancellation {
 
 struct HttpRequest {
   std::string method;  // "GET"; HEAD arrives as GET, and the connection leaves the body out
-  std::string path;    // percent-decoded, without the query: "/v1/models/a"
+  std::string path;    // percent-decoded, without the query: "/v1/models/a". UTF-8 without control characters
   std::string query;   // as it was sent, without "?"
   std::vector<Header> headers;
   std::string body;
@@ -53,8 +53,9 @@ struct HttpResponse {
 // Gives the answer. Called exactly once, from any thread; dropping it uncalled is a bug that the connection
 // answers with 500.
 using Respond = std::function<void(HttpResponse)>;
-// Runs on a worker thread, never on one that moves bytes. Must not block for long: work on vectors is queued,
-// and its end calls `respond`. Must not throw; if it does, the answer is 500.
+// Runs on a worker thread, never on one that moves bytes; GET of a public route on a thread of its own, so
+// that health and metrics never wait behind other requests. Must not block for long: work on vectors is
+// queued, and its end calls `respond`. Must not throw; if it does, the answer is 500.
 using Handler = std::function<void(std::shared_ptr<const HttpRequest> request, Respond respond)>;
 
 }  // namespace gemvec::server

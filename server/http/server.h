@@ -23,7 +23,10 @@ struct Exchange {
 
 class HttpServer {
  public:
-  // What the server tells while it runs. Called from its threads; may be empty.
+  // What the server tells while it runs. Called from the threads that move bytes, so they must be quick; may
+  // be empty. `answered` comes just before the answer is sent, so that who has read an answer finds it
+  // counted; also for what was refused here, with empty method and path if it was no HTTP. Not for clients
+  // that left before.
   struct Observers {
     std::function<void(const Exchange&)> answered;
     std::function<void(std::size_t open)> connections;
@@ -35,10 +38,12 @@ class HttpServer {
   virtual ~HttpServer() = default;
 
   [[nodiscard]] virtual std::uint16_t port() const = 0;  // the one that is listened on
-  // Runs `task` on a worker thread, where handlers run: answers are encoded there.
+  // Runs `task` on a worker thread, where handlers run: answers are encoded there. What it throws is dropped;
+  // after stop() the task is.
   virtual void post(std::function<void()> task) = 0;
   // Takes no new connections and requests, answers what is in flight within stop_timeout, then closes
-  // everything and returns. Returns whether all was answered.
+  // everything and returns. Returns whether all was answered. Not to be called from a handler. The destructor
+  // closes everything at once.
   virtual bool stop() = 0;
 };
 

@@ -6,8 +6,8 @@
 
 namespace gemvec::server {
 
-// GET / (a browser asks for text/html and gets the page; anyone else is told that the server runs), the page's
-// files under /static/, /docs, /docs/ and /api-doc/openapi.json.
+// GET / (a browser asks for text/html and gets the page; anyone else is told that the server runs), the
+// page's files under /static/, /docs, /docs/ and /api-doc/openapi.json.
 void add_pages(Router& router, Service& service);
 
 }  // namespace gemvec::server

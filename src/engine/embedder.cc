@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cmath>
 #include <future>
 #include <mutex>
@@ -175,9 +176,35 @@ model::ForwardContext Embedder::Impl::context() {
   return context;
 }
 
-Status Embedder::Impl::run_batch(const model::Batch& batch, const model::ForwardOutput& output) {
+Status Embedder::Impl::run_batch(const model::Batch& batch, const model::ForwardOutput& output,
+                                 const std::function<void()>& between_layers) {
   const std::scoped_lock lock(mutex);
-  return model::forward(context(), batch, output);
+  model::ForwardContext forward = context();
+  if (inside) {
+    forward.workspace = &inner_workspace;
+    return model::forward(forward, batch, output);
+  }
+  const std::function<void()> pause = [&] {
+    inside = true;
+    between_layers();
+    inside = false;
+  };
+  if (between_layers) forward.between_layers = &pause;
+  return model::forward(forward, batch, output);
+}
+
+Status finish_vector(std::span<const float> raw, bool normalize, std::span<float> out) {
+  assert(out.size() <= raw.size());
+  double squares = 0;
+  for (std::size_t i = 0; i < out.size(); ++i) squares += static_cast<double>(raw[i]) * raw[i];
+  // A vector that is not finite, or has no length, must not pass for an answer.
+  if (!std::isfinite(squares) || squares <= 0) {
+    return Error{ErrorCode::kBadFormat, fmt::format("The vector is {}; the weights are damaged.",
+                                                    std::isfinite(squares) ? "zero" : "not finite")};
+  }
+  const double factor = normalize ? 1.0 / std::sqrt(squares) : 1.0;
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(raw[i] * factor);
+  return {};
 }
 
 namespace {
@@ -253,20 +280,6 @@ engine::BatchLimits batch_limits(Embedder::Impl& impl) {
   return {impl.max_memory, [context](std::size_t tokens) { return model::forward_bytes(context, tokens); }};
 }
 
-// Cuts one row to out.size() numbers and, if asked, to unit length. A vector that is not finite, or has no
-// length, must not pass for an answer.
-Status finish_vector(std::span<const float> row, bool normalize, std::size_t index, std::span<float> out) {
-  double squares = 0;
-  for (std::size_t i = 0; i < out.size(); ++i) squares += static_cast<double>(row[i]) * row[i];
-  if (!std::isfinite(squares) || squares <= 0) {
-    return Error{ErrorCode::kBadFormat, fmt::format("Text {}: its vector is {}; the weights are damaged.",
-                                                    index, std::isfinite(squares) ? "zero" : "not finite")};
-  }
-  const double factor = normalize ? 1.0 / std::sqrt(squares) : 1.0;
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(row[i] * factor);
-  return {};
-}
-
 Result<Embeddings> embed_items(Embedder::Impl& impl, const std::vector<BatchItem>& items,
                                const EmbedOptions& options) {
   const std::size_t width = impl.source.config.width;
@@ -280,12 +293,17 @@ Result<Embeddings> embed_items(Embedder::Impl& impl, const std::vector<BatchItem
   GEMVEC_CHECK_OK(engine::for_batches(
       items, batch_limits(impl), options.cancelled, [&](const engine::MicroBatch& batch) -> Status {
         rows.resize(batch.items.size() * width);
-        GEMVEC_CHECK_OK(
-            impl.run_batch({batch.ids, batch.offsets}, {.embeddings = rows.data(), .tokens = nullptr}));
+        GEMVEC_CHECK_OK(impl.run_batch({batch.ids, batch.offsets},
+                                       {.embeddings = rows.data(), .tokens = nullptr},
+                                       options.between_layers));
         for (std::size_t i = 0; i < batch.items.size(); ++i) {
           const std::size_t index = batch.items[i];
-          GEMVEC_CHECK_OK(finish_vector(std::span(rows).subspan(i * width, width), options.normalize, index,
-                                        std::span(result.values).subspan(index * result.dim, result.dim)));
+          const Status finished =
+              finish_vector(std::span(rows).subspan(i * width, width), options.normalize,
+                            std::span(result.values).subspan(index * result.dim, result.dim));
+          if (!finished.ok()) {
+            return Error{finished.error().code, fmt::format("Text {}: {}", index, finished.error().message)};
+          }
         }
         return {};
       }));
@@ -307,8 +325,9 @@ Result<TokenEmbeddings> embed_token_items(Embedder::Impl& impl, const std::vecto
   GEMVEC_CHECK_OK(engine::for_batches(
       items, batch_limits(impl), options.cancelled, [&](const engine::MicroBatch& batch) -> Status {
         rows.resize(batch.ids.size() * width);
-        GEMVEC_CHECK_OK(
-            impl.run_batch({batch.ids, batch.offsets}, {.embeddings = nullptr, .tokens = rows.data()}));
+        GEMVEC_CHECK_OK(impl.run_batch({batch.ids, batch.offsets},
+                                       {.embeddings = nullptr, .tokens = rows.data()},
+                                       options.between_layers));
         for (std::size_t i = 0; i < batch.items.size(); ++i) {
           const auto from = std::span(rows).subspan(batch.offsets[i] * width,
                                                     (batch.offsets[i + 1] - batch.offsets[i]) * width);

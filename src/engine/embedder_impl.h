@@ -1,6 +1,7 @@
 // What an Embedder holds. Private to the engine.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -19,8 +20,10 @@ struct Embedder::Impl {
   static Result<std::unique_ptr<Impl>> load(const LoadOptions& options);
   Status load_parts(const LoadOptions& options);
 
-  // One forward pass at a time: callers take turns on the threads and the workspace.
-  Status run_batch(const model::Batch& batch, const model::ForwardOutput& output);
+  // One forward pass at a time: callers take turns on the threads and the workspace. But what between_layers
+  // embeds goes first, in a workspace of its own; its own between_layers is not called.
+  Status run_batch(const model::Batch& batch, const model::ForwardOutput& output,
+                   const std::function<void()>& between_layers);
   // bf16 x bf16 products where weights are bf16, and in attention.
   [[nodiscard]] bool bf16_products() const;
   model::ForwardContext context();
@@ -42,9 +45,12 @@ struct Embedder::Impl {
   WeightsCheck check = WeightsCheck::kNotRun;
   double check_max_abs_diff = 0;
 
-  std::mutex mutex;  // guards pool and workspace
+  // Guards what follows. Recursive: between_layers comes back on the thread that has it.
+  std::recursive_mutex mutex;
   std::unique_ptr<base::ThreadPool> pool;
   model::Workspace workspace;
+  model::Workspace inner_workspace;  // of what goes first
+  bool inside = false;               // between the layers of a micro-batch
 };
 
 }  // namespace gemvec

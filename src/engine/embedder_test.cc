@@ -381,6 +381,54 @@ TEST_F(TinyEmbedder, StopsWhenAskedTo) {
   EXPECT_EQ(polls, 3);
 }
 
+TEST_P(TinyDeterminism, WhatGoesFirstBetweenLayersChangesNoBit) {
+  auto load_options = options();
+  load_options.dtype = GetParam().dtype;
+  load_options.compute = GetParam().compute;
+  const Embedder embedder = load(load_options);
+  const std::vector<Ids> bulk = {random_ids(260, 1), random_ids(33, 2)};
+  const std::vector<Ids> urgent = {random_ids(9, 3), random_ids(64, 4)};
+  const auto bulk_alone = embedder.embed_ids(views(bulk));
+  const auto urgent_alone = embedder.embed_ids(views(urgent));
+  ASSERT_TRUE(bulk_alone.ok() && urgent_alone.ok());
+
+  std::size_t calls = 0, inner_calls = 0;
+  EmbedOptions inner;
+  inner.between_layers = [&] { ++inner_calls; };
+  EmbedOptions outer;
+  outer.between_layers = [&] {
+    ++calls;
+    const auto urgent_found = embedder.embed_ids(views(urgent), inner);
+    ASSERT_TRUE(urgent_found.ok());
+    EXPECT_EQ(urgent_found->values, urgent_alone->values);
+  };
+  const auto found = embedder.embed_ids(views(bulk), outer);
+  ASSERT_TRUE(found.ok());
+  EXPECT_EQ(found->values, bulk_alone->values);
+  EXPECT_EQ(calls, embedder.info().layers - 1);
+  EXPECT_EQ(inner_calls, 0U);
+}
+
+TEST_F(TinyEmbedder, FinishesARawVectorAsItFinishesItsOwn) {
+  const Embedder embedder = load(options());
+  const std::vector<Ids> texts = {random_ids(40, 5)};
+  EmbedOptions raw;
+  raw.normalize = false;
+  const auto head = embedder.embed_ids(views(texts), raw);
+  ASSERT_TRUE(head.ok());
+  for (const unsigned dim : {768U, 512U, 256U, 128U}) {
+    EmbedOptions cut;
+    cut.dim = dim;
+    const auto expected = embedder.embed_ids(views(texts), cut);
+    ASSERT_TRUE(expected.ok());
+    std::vector<float> found(expected->dim);  // the tiny model's width, if that is less
+    ASSERT_TRUE(finish_vector(head->vector(0), true, found).ok());
+    EXPECT_EQ(found, expected->values);
+  }
+  std::vector<float> zero(8), out(8);
+  EXPECT_FALSE(finish_vector(zero, true, out).ok());
+}
+
 TEST_F(TinyEmbedder, DamagedWeightsDoNotPassForAnAnswer) {
   auto model = testing::make_tiny_model();
   const float nan = NAN;

@@ -44,6 +44,7 @@ class Pass {
         schedule_(context.workspace->schedule),
         bf16_products_(context.bf16_products),
         observer_(context.observer),
+        between_layers_(context.between_layers),
         query_stride_(std::max(config_.width, config_.query_width())),
         batch_(batch) {}
 
@@ -64,6 +65,7 @@ class Pass {
         i + 1 < config_.layers ? enter_layer(i + 1, block, team) : leave(block, team);
       });
       if (observer_ != nullptr) observer_->end_layer(i);
+      if (between_layers_ != nullptr && *between_layers_ && i + 1 < config_.layers) (*between_layers_)();
     }
     if (output.tokens != nullptr) {
       for (std::size_t row = 0; row < batch_.tokens(); ++row) {
@@ -399,6 +401,7 @@ class Pass {
   const Schedule& schedule_;
   const bool bf16_products_;
   ProductObserver* const observer_;
+  const std::function<void()>* const between_layers_;
   const std::size_t query_stride_;  // floats from one row of `queries` to the next
   const Batch& batch_;
   std::atomic<std::int64_t> damaged_row_{kNone};  // of the embedding table

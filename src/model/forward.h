@@ -1,6 +1,8 @@
 // The forward pass: token ids to hidden states and to the head's output.
 #pragma once
 
+#include <functional>
+
 #include "base/thread_pool.h"
 #include "gemvec/result.h"
 #include "kernels/table.h"
@@ -32,6 +34,9 @@ struct ForwardContext {
   // REQUIRES: kernels->gemm->bf16 and kernels->attention->bf16.
   bool bf16_products = false;
   ProductObserver* observer = nullptr;  // REQUIRES: fp32 arithmetic in all linear layers
+  // Called between two layers, from the calling thread, while the pool is idle; it may run another forward
+  // pass in another workspace. May be null or empty.
+  const std::function<void()>* between_layers = nullptr;
 };
 
 // What the caller wants; either may be null.

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/try.h"
 #include "tokenizer/build.h"
+#include "tokenizer/decode.h"
 #include "tokenizer/encode.h"
 #include "tokenizer/internals.h"
 #include "tokenizer/json_reader.h"
@@ -49,6 +50,12 @@ Result<Encoding> Tokenizer::encode(std::string_view text, const TokenizeOptions&
                  fmt::format("Out of memory while tokenising a text of {} bytes.", text.size())};
   }
 }
+
+std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special) const {
+  return tokenizer::decode(impl_->tables, ids, skip_special);
+}
+
+bool Tokenizer::is_special(std::int32_t id) const { return tokenizer::is_special(impl_->tables, id); }
 
 std::size_t Tokenizer::vocab_size() const { return impl_->tables.vocab_size(); }
 

@@ -7,6 +7,9 @@
 ```text output       right after one: what it prints on standard output; ... stands for anything
 ```cpp test          a whole program, compiled with warnings as errors against the installed library, and run;
                      a text output block may follow too
+```sh server port=N  one command that is started, runs while the rest of the document is tested, and must end with 0
+                     when it is then sent SIGTERM. It gets a free port in the variable PORT, and :N in the blocks
+                     below it means that port
 """
 
 import argparse
@@ -14,19 +17,60 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 
 import markdown
 
 TIMEOUT_S = 300
 
 
+class Server:
+    """The command of an ```sh server block, while it runs."""
+
+    def __init__(self, block, folder, environment):
+        self.block = block
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self.log = open(folder / f"server_{block.line}.txt", "w+", encoding="utf-8")
+        self.process = subprocess.Popen(["bash", "-euo", "pipefail", "-c", f"exec {block.text}"], cwd=folder,
+                                        env=dict(environment, PORT=str(self.port)), stdin=subprocess.DEVNULL,
+                                        stdout=self.log, stderr=self.log)  # fmt: skip
+
+    def listens(self):
+        deadline = time.monotonic() + TIMEOUT_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return True
+            except OSError:
+                time.sleep(0.05)
+        return False
+
+    def stop(self):
+        """The exit code, and what it printed."""
+        self.process.terminate()
+        try:
+            code = self.process.wait(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        self.log.seek(0)
+        with self.log:
+            return code, self.log.read()
+
+    def real(self, text):
+        """The text with the real port in place of the one that readers see."""
+        return re.sub(rf":{self.block.port}\b", f":{self.port}", text)
+
+
 class Runner:
     def __init__(self, options):
         self.options = options
         self.work = pathlib.Path(options.work).resolve()
-        self.failures, self.count = [], 0
+        self.failures, self.count, self.server = [], 0, None
         self.environment = dict(os.environ, LC_ALL="C.UTF-8")
         self.environment["PATH"] = f"{pathlib.Path(options.bin).resolve()}:{os.environ['PATH']}"
 
@@ -40,6 +84,7 @@ class Runner:
                 self.failures.append(str(error))
                 continue
             self.run_document(path, found)
+            self.end_server()
         for failure in self.failures:
             print(failure)
         print(f"{self.count} blocks, {len(self.failures)} failures")
@@ -53,8 +98,12 @@ class Runner:
             expected = follower if follower is not None and follower.is_output else None
             if block.is_output and not (index and found[index - 1].is_test):
                 self.failures.append(f"{block.place}: output of what? No test block stands before it")
+            if block.is_server:
+                self.begin_server(block, folder)
             if not block.is_test:
                 continue
+            if self.server is not None:
+                block.text = self.server.real(block.text)
             self.count += 1
             if block.language == "sh":
                 self.check(block, expected, self.shell(block, folder))
@@ -62,6 +111,21 @@ class Runner:
                 self.check(block, expected, self.program(block, folder / f"program_{block.line}"))
             else:
                 self.failures.append(f"{block.place}: do not know how to test {block.language!r}")
+
+    def begin_server(self, block, folder):
+        self.end_server()
+        self.count += 1
+        self.server = Server(block, folder, self.environment)
+        if not self.server.listens():
+            self.failures.append(f"{block.place}: it does not listen on the port in PORT")
+
+    def end_server(self):
+        if self.server is None:
+            return
+        code, output = self.server.stop()
+        if code != 0:
+            self.failures.append(f"{self.server.block.place}: the server ended with {code}, expected 0:\n{output}")
+        self.server = None
 
     def start(self, command, folder):
         return subprocess.run(command, cwd=folder, env=self.environment, stdin=subprocess.DEVNULL,

@@ -58,6 +58,21 @@ class DocsTest(unittest.TestCase):
     def test_blocks_of_one_document_share_a_folder(self):
         self.passes("# A\n```sh test\necho x > file\n```\n```sh test\ncat file\n```\n```text output\nx\n```\n")
 
+    SERVER = """python3 -c '
+        import http.server, os, signal, sys
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(int(os.environ.get("CODE", "0"))))
+        http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), http.server.SimpleHTTPRequestHandler).serve_forever()
+        '
+    """.replace("\n        ", "\n").replace("\n    ", "\n")
+    FETCH = "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:3000/file\").status)'\n"
+
+    def test_a_server_runs_until_the_document_ends(self):
+        document = f"# A\n```sh test\ntouch file\n```\n```sh server port=3000\n{self.SERVER}```\n```sh test\n{self.FETCH}```\n"
+        self.passes(document + "```text output\n200\n```\n")
+        self.fails(document.replace("/file", "/missing"), "README.md:12: ended with 1")
+        self.fails(document.replace('"CODE", "0"', '"CODE", "3"'), "README.md:5: the server ended with 3, expected 0")
+        self.fails("# A\n```sh server\ntrue\n```\n", "README.md:2: it does not listen")
+
     def test_unknown_languages_and_open_fences(self):
         self.fails("# A\n```cobol test\nx\n```\n", "do not know how to test 'cobol'")
         self.fails("# A\n```sh test\ntrue\n", "never closed")

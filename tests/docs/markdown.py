@@ -8,7 +8,7 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
 
 class Block:
-    """A fenced block: `language`, then `words`, as in ```sh test exit=2."""
+    """A fenced block: `language`, then `words`, as in ```sh test exit=2, or ```sh server port=3000."""
 
     def __init__(self, path, line, info, text):
         self.path, self.line, self.text = path, line, text
@@ -21,6 +21,14 @@ class Block:
     @property
     def is_test(self):
         return "test" in self.words
+
+    @property
+    def is_server(self):
+        return self.language == "sh" and "server" in self.words
+
+    @property
+    def port(self):
+        return next((word[5:] for word in self.words if word.startswith("port=")), "3000")
 
     @property
     def is_output(self):

@@ -93,7 +93,7 @@ HOSTS = {
     "gemvec.invalid", "example.com", "example.invalid", "example.org", "localhost", "127.0.0.1", "[::1]",  # tests
 }
 OUTSIDE_PATH = re.compile(r"\.\./shared\b|(?<![\w./$}-])/work/|(?<![\w./$}-])/home/\w|(?<![\w./$}-])/tmp/\w")
-TEXT = (".cc", ".h", ".py", ".md", ".txt", ".cmake", ".in", ".json", ".sh", "")
+TEXT = (".cc", ".h", ".py", ".md", ".txt", ".cmake", ".in", ".json", ".sh", ".html", ".css", ".js", ".service", "")
 
 
 def check(files):

@@ -10,13 +10,14 @@ BLOB_BYTES = 1_000_000
 # Larger files that have earned their place, with the reason.
 LARGE = {}
 KNOWN_TYPES = {".cc", ".h", ".inc", ".py", ".md", ".cmake", ".txt", ".in", ".json", ".jsonl", ".csv", ".html", ".sh",
-               ".dict"}
-KNOWN_NAMES = {".clang-format", ".clang-tidy", ".gitignore", ".gitattributes", "LICENSE", "NOTICE"}
+               ".dict", ".css", ".js", ".service", ".dockerignore"}
+KNOWN_NAMES = {".clang-format", ".clang-tidy", ".gitignore", ".gitattributes", "LICENSE", "NOTICE", "Dockerfile"}
 # Bytes that no text editor made live where tests read them, and nowhere else.
 DATA_TYPES = {".bin", ".f32", ".npy", ".gz", ".xz", ".safetensors", ".tsv"}
 DATA_TEXT = {".json", ".jsonl", ".csv"}  # as the program that made them left them
 DATA_FOLDERS = re.compile(r"^(tests|bench)/")
-PLOTS = re.compile(r"^docs/benchmarks/[\w-]+\.svg$")  # drawn by bench/peers beside the JSON with their figures
+# Plots are drawn by bench/peers beside the JSON with their figures, the picture of the page by tests/page.
+PICTURES = re.compile(r"^(docs/benchmarks/[\w-]+\.svg|docs/[\w-]+\.png|server/page/static/[\w-]+\.svg)$")
 FUZZ_CORPUS = re.compile(r"^tests/fuzz/\w+/")  # seeds, of any name and with any bytes
 CONFLICT = re.compile(r"^(<{7} |>{7} |={7}$)", re.MULTILINE)
 
@@ -44,7 +45,7 @@ def is_script(file):
 def check_type(file):
     if file.suffix in KNOWN_TYPES or file.name in KNOWN_NAMES or is_script(file) or FUZZ_CORPUS.match(file.path):
         return []
-    if PLOTS.match(file.path):
+    if PICTURES.match(file.path):
         return []
     if file.suffix in DATA_TYPES and DATA_FOLDERS.match(file.path):
         return []

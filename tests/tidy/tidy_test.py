@@ -235,6 +235,7 @@ class BannedCalls(TidyTest):
     def test_hosts_and_paths_of_one_machine(self):
         self.refuses("host", "docs/a.md", "# Title\n\nhttps://registry.elsewhere.test/simple\n")
         self.accepts("docs/a.md", "# Title\n\nhttps://ai.google.dev/gemma/terms and http://127.0.0.1:8080/\n")
+        self.refuses("host", "server/page/static/a.js", "fetch('https://fonts.elsewhere.test/a');\n")
         self.refuses("path", "cli/a.cc", self.body('open("../shared/golden.json");'))
         self.refuses("path", "tools/a.py", '# What it is.\nopen("/tmp/x")\n')
         self.accepts("tools/a.py", '# What it is.\nopen("build/tmp/x")\n')
@@ -242,10 +243,13 @@ class BannedCalls(TidyTest):
 
 class Shape(TidyTest):
     def test_types(self):
-        for path in ("src/base/a.cpp", "notes.docx", "src/base/a.o", "model.onnx", "src/base/weights.bin", "a"):
+        for path in ("src/base/a.cpp", "notes.docx", "src/base/a.o", "model.onnx", "src/base/weights.bin", "a",
+                     "server/page/static/photo.png", "docs/icon.ico", "cli/a.svg"):
             self.refuses("file-type", path, "x\n")
         self.accepts("tests/golden/vectors.bin", b"\x00\xff")
         self.accepts("tests/fuzz/safetensors/seed-1", b"\x00\xff")
+        self.accepts("docs/page.png", b"\x00\xff")
+        self.accepts("server/page/static/style.css", "body { margin: 0; }\n")
 
     def test_blobs(self):
         self.accepts("tests/golden/vectors.bin", bytes(1_000_000))

@@ -4,6 +4,7 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+#include <boost/json/value_to.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -94,6 +95,19 @@ TEST_F(TokenizerGolden, GivesTheIdsOf1500Strings) {
     const Encoding encoding = encode(string, {.max_tokens = 0, .add_bos_eos = false, .offsets = true});
     EXPECT_EQ(encoding.ids, expected) << string;
     expect_pieces_spell(string, encoding);
+  }
+}
+
+// data/decode.json: [[ids, text, text without special tokens], ...], texts by the release's own library.
+TEST_F(TokenizerGolden, DecodesAsTheReleasesLibrary) {
+  const auto text = base::read_file(GEMVEC_SOURCE_DIR "/tests/tokenizer/data/decode.json", 1 << 20);
+  ASSERT_TRUE(text.ok()) << text.error().message;
+  const boost::json::value file = boost::json::parse(*text);
+  ASSERT_EQ(file.as_array().size(), 400U);
+  for (const boost::json::value& item : file.as_array()) {
+    const auto ids = boost::json::value_to<Ids>(item.at(0));
+    EXPECT_EQ(tokenizer_->decode(ids, false), boost::json::value_to<std::string>(item.at(1)));
+    EXPECT_EQ(tokenizer_->decode(ids, true), boost::json::value_to<std::string>(item.at(2)));
   }
 }
 

@@ -1,6 +1,7 @@
 // The tokenizer on a tiny tokenizer.json: every promise of gemvec/tokenizer.h, with literals.
 #include "gemvec/tokenizer.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -191,6 +192,34 @@ TEST_F(TokenizerTest, NamesItsPieces) {
   EXPECT_EQ(tokenizer_.piece(2), "<bos>");
   EXPECT_EQ(tokenizer_.piece(-1), "");
   EXPECT_EQ(tokenizer_.piece(static_cast<std::int32_t>(tokenizer_.vocab_size())), "");
+}
+
+TEST_F(TokenizerTest, DecodesWhatItEncoded) {
+  for (const std::string_view text :
+       {"hello world", " hello", "", "tab\tline\n\n", "caf\xC3\xA9 \xF0\x9F\x99\x82"}) {
+    const std::vector<std::int32_t> ids = encode(text, {}).ids;
+    EXPECT_EQ(tokenizer_.decode(ids), text);
+    EXPECT_EQ(tokenizer_.decode(ids, false), "<bos>" + std::string(text) + "<eos>");
+  }
+}
+
+TEST_F(TokenizerTest, DecodesBytesThatAreNoTextAsReplacements) {
+  const auto byte = [&](unsigned value) { return tiny_.id(fmt::format("<0x{:02X}>", value)); };
+  EXPECT_EQ(tokenizer_.decode(std::vector{byte(0xC3), byte(0xA9)}), "\xC3\xA9");
+  EXPECT_EQ(tokenizer_.decode(std::vector{byte('a'), byte(0xC3)}), "\xEF\xBF\xBD\xEF\xBF\xBD");
+  // Another piece ends a run.
+  EXPECT_EQ(tokenizer_.decode(std::vector{byte(0xC3), tiny_.id("hello"), byte('a')}), "\xEF\xBF\xBDhelloa");
+  EXPECT_EQ(tokenizer_.decode(std::vector{-1, static_cast<std::int32_t>(tokenizer_.vocab_size())}), "");
+}
+
+TEST_F(TokenizerTest, KnowsMarksThatNoTextHas) {
+  for (const char* piece : {"<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>"}) {
+    EXPECT_TRUE(tokenizer_.is_special(tiny_.id(piece))) << piece;
+  }
+  for (const char* piece : {"<mask>", "<unused0>", "hello", "<b>"}) {
+    EXPECT_FALSE(tokenizer_.is_special(tiny_.id(piece))) << piece;
+  }
+  EXPECT_FALSE(tokenizer_.is_special(-1));
 }
 
 TEST_F(TokenizerTest, ReadsBothFormsOfMerges) {
