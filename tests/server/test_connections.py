@@ -106,9 +106,9 @@ class RequestIds(ServerTest):
 
     def test_a_trace_is_carried_through(self):
         trace = uuid.uuid4().hex
-        answer = self.post("/embed", BODY, {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
-        self.assertEqual(answer.status, 200)
-        self.line_with(trace)
+        parent = f"00-{trace}-00f067aa0ba902b7-01"
+        answer = self.post("/embed", BODY, {"traceparent": parent})
+        self.assertEqual((answer.status, answer.headers["traceparent"]), (200, parent))
         for header in ("", "00", f"00-{trace}", "zz-" + "0" * 32 + "-" + "0" * 16 + "-00", "00-\xff"):
             self.assertEqual(self.post("/embed", BODY, {"traceparent": header.encode("latin-1")}).status, 200)
 

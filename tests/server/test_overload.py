@@ -185,6 +185,17 @@ class Stopping(ServerTest):
             self.assertGreater(good, 0)
 
 
+class Timeouts(ServerTest):
+    arguments = ("--request-timeout", "1", "--max-client-batch-size", "64")
+
+    def test_a_request_that_takes_too_long_is_told_so_and_its_work_is_dropped(self):
+        answer = self.post("/embed", {"inputs": [long_text(i) for i in range(64)]})  # many seconds, on any machine
+        self.assertEqual(answer.status, 503, answer)
+        self.assertIn("error", answer.json)
+        self.assertEqual(self.post("/embed", {"inputs": "a"}).status, 200)
+        wait_for(lambda: self.server.metrics()("te_queue_size") == 0, "the work stays in the queue")
+
+
 class Memory(ServerTest):
     """Twice the same load; what the second one needs, the first has left behind."""
 
