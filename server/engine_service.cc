@@ -56,9 +56,9 @@ ModelCard make_card(const ModelInfo& info, const ServeOptions& options) {
   card.dtype = info.dtype;
   card.sha256 = digest_of(info);
   card.bytes = info.packed_bytes;
-  card.created = std::chrono::duration_cast<std::chrono::seconds>(
-                     std::chrono::system_clock::now().time_since_epoch())
-                     .count();
+  card.created =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
   card.width = info.width;
   card.max_tokens = info.max_tokens;
   return card;
@@ -73,7 +73,6 @@ Error too_long(std::string_view what, std::size_t limit, std::size_t given) {
   return {ErrorCode::kTooLong,
           fmt::format("`inputs` must have less than {} {}. Given: {}", limit, what, given)};
 }
-
 
 }  // namespace
 
@@ -114,8 +113,7 @@ void EngineService::embed(EmbedWork work, std::function<void(EmbedAnswer)> done)
     std::vector<EmbeddedItem> items;
     std::function<void(EmbedAnswer)> done;
   };
-  const auto request =
-      std::make_shared<Request>(Request{std::move(work), std::move(items), std::move(done)});
+  const auto request = std::make_shared<Request>(Request{std::move(work), std::move(items), std::move(done)});
   job.done = [this, request](std::vector<Computed> computed) {
     const auto shared = std::make_shared<std::vector<Computed>>(std::move(computed));
     post_([this, request, shared] {
@@ -132,8 +130,8 @@ void EngineService::embed(EmbedWork work, std::function<void(EmbedAnswer)> done)
 
 std::variant<EngineService::Prepared, ServiceError> EngineService::prepare(const EmbedWork& work) const {
   if (work.dimensions > card_.width) {
-    return ServiceError{Fault::kValidation,
-                        "`dimensions` should be smaller than the maximum embedding dimension.", 0, {}};
+    return ServiceError{
+        Fault::kValidation, "`dimensions` should be smaller than the maximum embedding dimension.", 0, {}};
   }
   Prepared prepared;
   for (const Input& input : work.inputs) {
@@ -163,8 +161,8 @@ Result<std::vector<std::int32_t>> EngineService::encode(const EmbedWork& work, c
   item.characters = ids.size();
   for (const std::int32_t id : ids) {
     if (id < 0 || static_cast<std::size_t>(id) >= tokenizer().vocab_size()) {
-      return Error{ErrorCode::kInvalidArgument, fmt::format("token id {}: expected 0 to {}", id,
-                                                            tokenizer().vocab_size() - 1)};
+      return Error{ErrorCode::kInvalidArgument,
+                   fmt::format("token id {}: expected 0 to {}", id, tokenizer().vocab_size() - 1)};
     }
   }
   if (work.prefix.empty()) return take_ids(work, ids, item);

@@ -37,7 +37,8 @@ class EngineService final : public Service {
   };
   [[nodiscard]] std::variant<Prepared, ServiceError> prepare(const EmbedWork& work) const;
   // Fills item; returns the ids.
-  Result<std::vector<std::int32_t>> encode(const EmbedWork& work, const Input& input, EmbeddedItem& item) const;
+  Result<std::vector<std::int32_t>> encode(const EmbedWork& work, const Input& input,
+                                           EmbeddedItem& item) const;
   Result<std::vector<std::int32_t>> encode_text(const EmbedWork& work, std::string_view text,
                                                 EmbeddedItem& item) const;
   Result<std::vector<std::int32_t>> take_ids(const EmbedWork& work, const std::vector<std::int32_t>& ids,

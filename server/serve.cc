@@ -33,8 +33,8 @@ Router make_router(Service& service) {
 }  // namespace
 
 Status serve(Embedder embedder, const ServeOptions& options, const ServeHooks& hooks) {
-  // The service posts to the server's workers, and the server's handlers call the service: the one that is made
-  // first learns of the other when it is there. A request may be quicker than that, and waits.
+  // The service posts to the server's workers, and the server's handlers call the service: the one that is
+  // made first learns of the other when it is there. A request may be quicker than that, and waits.
   std::promise<HttpServer*> made;
   const std::shared_future<HttpServer*> workers = made.get_future().share();
   EngineService service(std::move(embedder), options,

@@ -26,12 +26,13 @@ enum class Fault {
   kCancelled,   // the client has gone; nobody reads the answer
 };
 
-// Messages are those of text-embeddings-inference where it has the case, without its "Input validation error: ".
+// Messages are those of text-embeddings-inference where it has the case, without its "Input validation error:
+// ".
 struct ServiceError {
   Fault fault = Fault::kBackend;
   std::string message;
-  std::size_t item = 0;                  // index of the first input that has it
-  std::chrono::seconds retry_after{0};   // kOverloaded: when there is likely to be room
+  std::size_t item = 0;                 // index of the first input that has it
+  std::chrono::seconds retry_after{0};  // kOverloaded: when there is likely to be room
 };
 
 // A text, or token ids, which are used as they are (BOS and EOS are the client's).
@@ -50,10 +51,10 @@ struct EmbedWork {
 };
 
 struct EmbeddedItem {
-  std::vector<float> values;   // [dimensions], or [tokens, 768] if tokens were asked for
-  std::size_t tokens = 0;      // the model saw, prompt, BOS and EOS included
+  std::vector<float> values;     // [dimensions], or [tokens, 768] if tokens were asked for
+  std::size_t tokens = 0;        // the model saw, prompt, BOS and EOS included
   std::size_t total_tokens = 0;  // before truncation
-  std::size_t characters = 0;  // Unicode scalars of the input without the prompt; ids: how many
+  std::size_t characters = 0;    // Unicode scalars of the input without the prompt; ids: how many
   std::chrono::nanoseconds tokenization{0}, queue{0}, inference{0};
 };
 

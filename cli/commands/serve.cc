@@ -39,7 +39,8 @@ struct ServeArguments {
 CLI::Option* add(CLI::App& command, const std::string& flag, auto& value, const std::string& help,
                  const std::string& type) {
   std::string variable = flag.substr(flag.rfind("--") + 2);
-  for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (char& c : variable)
+    c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return command.add_option(flag, value, help)->type_name(type)->envname(variable);
 }
 
@@ -47,14 +48,16 @@ void add_model_options(CLI::App& command, ServeArguments& a) {
   add(command, "--model-id", a.model_id, "Folder or file, or the hub's id of the release", "ID|PATH");
   add(command, "--revision", a.revision, "Accepted; the release has one revision", "REV");
   command
-      .add_option("--dtype", a.dtype, "q8 (default), q4, mixed, fp32 or bf16; also float32, float16, bfloat16")
+      .add_option("--dtype", a.dtype,
+                  "q8 (default), q4, mixed, fp32 or bf16; also float32, float16, bfloat16")
       ->type_name("D")
       ->envname("DTYPE")
       ->check(CLI::IsMember({"q8", "q4", "mixed", "fp32", "bf16", "float32", "float16", "bfloat16"}));
   command.add_flag("--exact", a.model.exact, "fp32 over exactly the file's numbers, quantised or not");
   add(command, "--served-model-name", a.serve.served_model_name, "Name in answers (default: the model's id)",
       "NAME");
-  add(command, "--pooling", a.pooling, "Only mean, which is the model's", "P")->check(CLI::IsMember({"mean"}));
+  add(command, "--pooling", a.pooling, "Only mean, which is the model's", "P")
+      ->check(CLI::IsMember({"mean"}));
   add(command, "--default-prompt-name", a.prompt_name, "Task of texts that name none", "TASK");
   add(command, "--default-prompt", a.serve.default_prompt, "The same as a string put before the text", "TEXT")
       ->excludes("--default-prompt-name");
@@ -92,7 +95,8 @@ void add_limit_options(CLI::App& command, ServeArguments& a) {
 }
 
 void add_network_options(CLI::App& command, ServeArguments& a) {
-  command.add_option("--hostname", a.serve.http.hostname, "Address to listen on (127.0.0.1)")->type_name("IP");
+  command.add_option("--hostname", a.serve.http.hostname, "Address to listen on (127.0.0.1)")
+      ->type_name("IP");
   add(command, "-p,--port", a.serve.http.port, "Port; 0 takes a free one (3000)", "N");
   command.add_option("--port-file", a.port_file, "Write the port to this file once it is listened on")
       ->type_name("FILE");
@@ -122,7 +126,8 @@ void add_accepted_options(CLI::App& command, ServeArguments& a) {
   command.add_flag("--disable-spans", a.disable_spans, "Accepted")->envname("DISABLE_SPANS");
 }
 
-// HOSTNAME is what shells and containers call the machine, so it only counts if it is an address to listen on.
+// HOSTNAME is what shells and containers call the machine, so it only counts if it is an address to listen
+// on.
 void take_hostname_variable(const CLI::App& command, server::HttpOptions& http) {
   const char* variable = std::getenv("HOSTNAME");
   if (variable == nullptr || command.count("--hostname") != 0) return;
@@ -148,9 +153,10 @@ std::filesystem::path find_model(const ServeArguments& a, ModelOptions& model) {
   }
   const std::string name = a.model_id.substr(a.model_id.rfind('/') + 1);
   if (name != "embeddinggemma-300m" && name != "embeddinggemma-300m-ONNX") {
-    throw Failure(kWrongUsage,
-                  fmt::format("--model-id {}: expected a model's folder or file, or google/embeddinggemma-300m.",
-                              a.model_id));
+    throw Failure(
+        kWrongUsage,
+        fmt::format("--model-id {}: expected a model's folder or file, or google/embeddinggemma-300m.",
+                    a.model_id));
   }
   if (is_model_named(model)) return locate_model(model);
   FetchOptions fetch;
@@ -183,7 +189,8 @@ int serve(ServeArguments& a) {
   if (a.serve.http.tls_cert.empty() != a.serve.http.tls_key.empty()) {
     throw Failure(kWrongUsage, "--tls-cert and --tls-key: expected both or neither.");
   }
-  if (!a.otlp_endpoint.empty()) spdlog::warn("--otlp-endpoint: no traces are sent; traceparent is passed on.");
+  if (!a.otlp_endpoint.empty())
+    spdlog::warn("--otlp-endpoint: no traces are sent; traceparent is passed on.");
   a.serve.http.stop_timeout = std::chrono::seconds(a.stop_timeout_s);
   a.serve.http.request_timeout = std::chrono::seconds(a.request_timeout_s);
   a.model.dtype = dtype_of(a.dtype);

@@ -85,6 +85,7 @@ bool Batcher::Impl::submit(BatchJob job) {
   const Lane lane = tokens <= kFirstLaneTokens ? Lane::kFirst : Lane::kBulk;
   const auto pending = std::make_shared<PendingJob>();
   const auto now = Clock::now();
+  bool all_cached = false;
   {
     const std::scoped_lock lock(mutex);
     if (in_flight + texts > limits.texts || queue.tokens() + tokens > limits.queue_tokens) return false;
@@ -104,11 +105,12 @@ bool Batcher::Impl::submit(BatchJob job) {
     }
     job.ids.clear();
     pending->job = std::move(job);
-    if (pending->missing == 0) in_flight -= texts;
+    all_cached = pending->missing == 0;  // without the lock, the batcher's thread may change it
+    if (all_cached) in_flight -= texts;
     metrics.queue(queue.texts(), queue.tokens());
-    if (pending->missing != 0) wake.notify_one();
+    if (!all_cached) wake.notify_one();
   }
-  if (pending->missing == 0) finish(*pending);
+  if (all_cached) finish(*pending);
   return true;
 }
 
@@ -161,7 +163,8 @@ Batch Batcher::Impl::take(Lane lane) {
 }
 
 // Without the lock: the model runs, and more may join the texts of the batch meanwhile.
-std::vector<Computed> Batcher::Impl::compute(const Batch& batch, const std::function<void()>& between_layers) {
+std::vector<Computed> Batcher::Impl::compute(const Batch& batch,
+                                             const std::function<void()>& between_layers) {
   std::vector<std::span<const std::int32_t>> ids;
   for (const auto& text : batch) ids.emplace_back(text->key.ids);
   EmbedOptions options;

@@ -30,8 +30,9 @@ struct BatchLimits {
 
 // What became of one text.
 struct Computed {
-  std::vector<float> values;  // [768] the head's output, not normalised; or [tokens, 768] if tokens were asked for
-  std::string error;          // not empty: there are no values
+  std::vector<float>
+      values;         // [768] the head's output, not normalised; or [tokens, 768] if tokens were asked for
+  std::string error;  // not empty: there are no values
   std::chrono::nanoseconds queue{0}, inference{0};
 };
 

@@ -49,8 +49,9 @@ std::vector<std::shared_ptr<QueuedText>> TextQueue::take(Lane lane, const QueueL
   std::size_t tokens = 0;
   while (const std::shared_ptr<QueuedText> next = front(lane)) {
     const std::size_t size = next->key.ids.size();
-    if (!batch.empty() && (tokens + size > limits.tokens || (limits.texts != 0 && batch.size() >= limits.texts) ||
-                           next->key.tokens != batch.front()->key.tokens)) {
+    if (!batch.empty() &&
+        (tokens + size > limits.tokens || (limits.texts != 0 && batch.size() >= limits.texts) ||
+         next->key.tokens != batch.front()->key.tokens)) {
       break;
     }
     next->taken = true;

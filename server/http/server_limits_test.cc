@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <boost/asio/read.hpp>
 #include <cstdio>
 #include <thread>
 

@@ -25,6 +25,23 @@ using testing::status;
 using testing::usual_options;
 using testing::usual_routes;
 
+// Threads that handlers begin. Outlives the server: until it has ended, there may be another.
+class Threads {
+ public:
+  ~Threads() {
+    for (std::thread& thread : threads_) thread.join();
+  }
+  template <class Work>
+  void begin(Work work) {
+    const std::lock_guard lock(mutex_);
+    threads_.emplace_back(std::move(work));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::thread> threads_;
+};
+
 TEST(Server, AConnectionServesManyRequests) {
   const auto server = start();
   Client client(server->port());
@@ -41,10 +58,10 @@ TEST(Server, AConnectionServesManyRequests) {
 
 TEST(Server, PipelinedRequestsAreAnsweredInOrder) {
   Router router = usual_routes();
-  std::vector<std::thread> threads;
+  Threads threads;
   router.add("POST", "/slow", Access::kKey,
              [&threads](const std::shared_ptr<const HttpRequest>& request, const Respond& respond) {
-               threads.emplace_back([request, respond] {
+               threads.begin([request, respond] {
                  std::this_thread::sleep_for(50ms);
                  respond({.status = 200, .body = request->body});
                });
@@ -57,7 +74,6 @@ TEST(Server, PipelinedRequestsAreAnsweredInOrder) {
     ASSERT_TRUE(answer.has_value());
     EXPECT_EQ(answer->body(), expected);
   }
-  for (std::thread& thread : threads) thread.join();
 }
 
 TEST(Server, HeadIsGetWithoutBody) {
@@ -166,10 +182,10 @@ TEST(Server, PagesOfOtherOriginsAreAnsweredAsTheOptionsSay) {
 
 TEST(Server, AnAnswerMayComeFromAnyThreadOnce) {
   Router router;
-  std::vector<std::thread> threads;
+  Threads threads;
   router.add("GET", "/", Access::kKey,
              [&](const std::shared_ptr<const HttpRequest>&, const Respond& respond) {
-               threads.emplace_back([respond] {
+               threads.begin([respond] {
                  respond({.status = 200, .body = "first"});
                  respond({.status = 200, .body = "second"});
                });
@@ -177,7 +193,6 @@ TEST(Server, AnAnswerMayComeFromAnyThreadOnce) {
   const auto server = start(usual_options(), std::move(router));
   Client client(server->port());
   for (int i = 0; i < 5; ++i) EXPECT_EQ(client.ask(get("/"))->body(), "first");
-  for (std::thread& thread : threads) thread.join();
 }
 
 TEST(Server, HandlersThatFailAreAnswered) {

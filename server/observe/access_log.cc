@@ -59,21 +59,23 @@ struct AccessLog::Impl {
   bool json;
   std::shared_ptr<spdlog::details::thread_pool> thread =
       std::make_shared<spdlog::details::thread_pool>(kLines, 1);
-  std::shared_ptr<spdlog::async_logger> logger = std::make_shared<spdlog::async_logger>(
-      "access", std::make_shared<spdlog::sinks::stderr_sink_mt>(), thread,
-      spdlog::async_overflow_policy::overrun_oldest);
+  std::shared_ptr<spdlog::async_logger> logger =
+      std::make_shared<spdlog::async_logger>("access", std::make_shared<spdlog::sinks::stderr_sink_mt>(),
+                                             thread, spdlog::async_overflow_policy::overrun_oldest);
 };
 
 AccessLog::AccessLog(bool json) : impl_(std::make_unique<Impl>(Impl{json})) {
   impl_->logger->set_pattern("%v");
-  impl_->logger->set_error_handler([](const std::string&) {});  // a full disk: the line is lost, and that is all
+  impl_->logger->set_error_handler(
+      [](const std::string&) {});  // a full disk: the line is lost, and that is all
 }
 
 AccessLog::~AccessLog() = default;
 
 void AccessLog::write(const Exchange& exchange) {
   const double milliseconds = std::chrono::duration<double, std::milli>(exchange.duration).count();
-  impl_->logger->info("{}", impl_->json ? json_line(exchange, milliseconds) : plain_line(exchange, milliseconds));
+  impl_->logger->info("{}",
+                      impl_->json ? json_line(exchange, milliseconds) : plain_line(exchange, milliseconds));
 }
 
 }  // namespace gemvec::server

@@ -7,8 +7,9 @@
 
 namespace gemvec::server {
 
-// Thread-safe. Writes from a thread of its own: a pipe that nobody reads, or a full disk, loses lines and holds
-// nothing up. Has neither bodies nor header values in it, and of a path only what is harmless in a terminal.
+// Thread-safe. Writes from a thread of its own: a pipe that nobody reads, or a full disk, loses lines and
+// holds nothing up. Has neither bodies nor header values in it, and of a path only what is harmless in a
+// terminal.
 class AccessLog {
  public:
   explicit AccessLog(bool json);

@@ -118,7 +118,8 @@ struct Metrics::Impl {
   prometheus::Counter& hits = counter("gemvec_cache_hits_total", "Texts answered from the cache of vectors");
   prometheus::Counter& misses = counter("gemvec_cache_misses_total", "Texts that were not in it");
   prometheus::Gauge& open = gauge("gemvec_connections", "Open connections");
-  prometheus::Gauge& resident = gauge("gemvec_resident_bytes", "Memory of this process, mapped weights included");
+  prometheus::Gauge& resident =
+      gauge("gemvec_resident_bytes", "Memory of this process, mapped weights included");
   Counters& answers = counters("gemvec_http_responses_total", "Answers by method, route and status");
   Counters& ignored = counters("gemvec_ignored_fields_total", "Fields of requests that are not known here");
 
@@ -174,7 +175,7 @@ void Metrics::http(std::string_view method, std::string_view pattern, unsigned s
 void Metrics::connections(std::size_t open) { impl_->open.Set(static_cast<double>(open)); }
 
 void Metrics::ignored_field(std::string_view route, std::string_view field) {
-  constexpr std::size_t kMaxFields = 64;      // so that clients cannot fill memory with names
+  constexpr std::size_t kMaxFields = 64;  // so that clients cannot fill memory with names
   constexpr std::size_t kMaxNameBytes = 64;
   std::pair<std::string, std::string> key(route, field.substr(0, kMaxNameBytes));
   const auto printable = [](char c) { return c > ' ' && c < '\x7F'; };

@@ -25,9 +25,9 @@ class Metrics {
   struct Durations {
     std::chrono::nanoseconds total{0}, tokenization{0}, queue{0}, inference{0};
   };
-  void request_durations(const Durations& durations);  // per HTTP request
-  void embed(std::size_t tokens);                       // per input
-  void embed_success(const Durations& durations);       // per input
+  void request_durations(const Durations& durations);                 // per HTTP request
+  void embed(std::size_t tokens);                                     // per input
+  void embed_success(const Durations& durations);                     // per input
   void batch(std::size_t texts, std::size_t tokens, double seconds);  // per forward pass
   void queue(std::size_t texts, std::size_t tokens);                  // what waits now
   void cache(bool hit);
