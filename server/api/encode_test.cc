@@ -1,3 +1,4 @@
+// Numbers, texts and vectors as answers spell them, and where messages say things lie.
 #include "server/api/encode.h"
 
 #include <fmt/format.h>
