@@ -3,7 +3,7 @@
 import os
 import unittest
 
-os.environ.update(ANONYMIZED_TELEMETRY="False", HF_HUB_OFFLINE="1", OPENAI_API_KEY="-", CHROMA_OPENAI_API_KEY="-")
+os.environ.update(ANONYMIZED_TELEMETRY="False", OPENAI_API_KEY="-", CHROMA_OPENAI_API_KEY="-")
 
 import base64
 

@@ -35,7 +35,7 @@ class Broken(HostileTest):
                      b"\0" * 1000, b"GET /health HTTP/9.9\r\n" + host + b"\r\n", b"GET /health\r\n\r\n",
                      b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET /health HTTP/1.1\r\nHost : localhost\r\n\r\n",
                      b"GET /health HTTP/1.1\r\n" + host + b"a\0b: c\r\n\r\n",
-                     b"GET http://[ HTTP/1.1\r\n" + host + b"\r\n", b"CONNECT example.com:80 HTTP/1.1\r\n" + host + b"\r\n",
+                     b"CONNECT example.com:80 HTTP/1.1\r\n" + host + b"\r\n",
                      b"POST /embed HTTP/1.1\r\n" + host + b"Content-Length: -1\r\n\r\n",
                      b"POST /embed HTTP/1.1\r\n" + host + b"Content-Length: 99999999999999999999999\r\n\r\n",
                      b"POST /embed HTTP/1.1\r\n" + host + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",

@@ -101,6 +101,13 @@ class Pieces(ServerTest):
         answer = self.ok("/v2/embed", {"model": "m", "input_type": "search_query", "texts": many})
         self.assertSameBits(answer["embeddings"]["float"], embed(many, "--task", "query"))
 
+    def test_no_piece_is_lost_or_given_twice(self):
+        connection = self.server.connection()
+        self.addCleanup(connection.close)
+        for i in range(50 if SANITIZED else 200):
+            answer = self.server.post("/embedding", {"content": [f"{i} {k}" for k in range(9)]}, connection=connection)
+            self.assertEqual((answer.status, len(answer.json)), (200, 9))
+
 
 class Default(ServerTest):
     arguments = ("--max-client-batch-size", "600")
