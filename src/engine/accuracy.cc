@@ -7,13 +7,15 @@
 namespace gemvec::engine {
 
 Accuracy Accuracy::of(const Embedder::Impl& impl) {
+  constexpr Accuracy kNothing = {0, -1, -1};
+  if (impl.source.quantized) return kNothing;  // whoever made the file has rounded, by as much as they liked
   switch (impl.dtype) {
     case DType::kQ8:
       return {0, 0.9995, 0.999};
     case DType::kQ4:
       return {0, 0.99, 0.98};
     case DType::kMixed:  // nothing can be promised for weights that were not trained for it
-      return {0, -1, -1};
+      return kNothing;
     case DType::kFp32:
     case DType::kBf16:
       break;

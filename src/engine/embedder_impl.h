@@ -41,6 +41,7 @@ struct Embedder::Impl {
   PromptSet prompts;
   WeightsCheck check = WeightsCheck::kNotRun;
   double check_max_abs_diff = 0;
+  DType check_weights = DType::kFp32;  // or kBf16: the release's weights that it compared with
 
   std::mutex mutex;  // guards pool and workspace
   std::unique_ptr<base::ThreadPool> pool;

@@ -42,6 +42,12 @@ class Release(ConvertTest):
         path = pathlib.Path(self.folder) / "a.gguf"
         # 8 bits with a scale for 32 weights: far below what the vectors of two other texts differ by.
         self.assertGreater(self.cosines(self.vectors(path, "--exact", texts=TEXTS)).min(), 0.999)
+        # Nobody can say how near 8 bits of somebody's rounding are to the release: no promise, and nothing WRONG.
+        info = self.run_cli("info", "--json", "--model", path, "--no-cache").json
+        self.assertEqual((info["source_numbers"], info["check"]), ("Q8_0", "unpromised"))
+        answer = self.run_cli("verify", "--model", path, "--no-cache")
+        self.assertIn("nothing is promised of weights that were quantised before", answer.text)
+        self.assertNotIn("WRONG", answer.text)
         fields = gguf.GGUFReader(path).fields
         self.assertEqual(fields["general.name"].contents(), "EmbeddingGemma 300M")
 
