@@ -12,9 +12,9 @@ says the file has.
 The texts are the goldens' ids: 20 of the short ones as they are, and 40 pieces of them all in a row, of 3 to 2048 tokens.
 
 Printed for each: the lowest cosine and the largest difference of an element of the unit vectors, of --exact, of q8, and of
-q4 where the file has 4 bits. Ends with 1 if --exact is below cosine 0.9999999, of files in codes 0.99999. How many texts q8 and q4
-have below their gates is printed, and no failure: a piece that begins in the middle of a sentence may fall below with any
-file, the release's own among them (docs/formats/onnx.md).
+q4 where the file has 4 bits. Ends with 1 if --exact is below cosine 0.9999999, of files in codes 0.99999. How many texts q8
+and q4 have below what docs/quantization.md promises is printed, and is no failure: a piece that begins in the middle of a
+sentence may fall below with any file, the release's own among them (docs/formats/accuracy.md).
 """
 import argparse
 import functools

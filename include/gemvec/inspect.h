@@ -33,7 +33,7 @@ enum class GridFit {
   kNone,
   kRounded,  // each is one of the format's numbers but for a rounding by up to 1/128 of itself: what a
              // checkpoint in bf16 does to its grid, or steps that are no fp16 numbers
-  kExact  // each is one of the format's numbers: encoding and decoding give it back
+  kExact     // each is one of the format's numbers: encoding and decoding give it back
 };
 
 // The grid that all linear layers stand on, as checkpoints do that were trained for it (quantisation-aware).

@@ -72,6 +72,10 @@ class Quantize(CliTest):
         said = "weights sit on a Q4_0 grid: quantising to Q4_0 is lossless\n"
         self.assertSays(self.run_cli("info", "trained").text, said)
         self.assertSays(self.run_cli("quantize", "--model", "trained", "--dtype", "Q4_0", "second.gguf").text, said)
+        # Packed from codes, a file still remembers that nothing can be promised of it.
+        self.run_cli("quantize", "--model", "first.gguf", "from_codes.gemvec")
+        for name, check in (("trained", "different"), ("from_codes.gemvec", "unpromised")):
+            self.assertEqual(self.run_cli("info", "--json", "--model", name).json["check"], check)
         exact = [self.vectors("--exact", "--model", name) for name in ("trained", "second.gguf")]
         self.assertEqual(*exact)
 
