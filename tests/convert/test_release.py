@@ -51,6 +51,13 @@ class Release(ConvertTest):
         fields = gguf.GGUFReader(path).fields
         self.assertEqual(fields["general.name"].contents(), "EmbeddingGemma 300M")
 
+    def test_gguf_of_bf16_numbers_is_the_release(self):
+        # Neither of the release's two sets: its norms are fp32.
+        path = self.convert("a.gguf", "--numbers", "bf16")
+        for arguments in ("--exact",), ("--dtype", "q8"):
+            info = self.run_cli("info", "--json", "--model", path, "--no-cache", *arguments).json
+            self.assertEqual(info["check"], "release")
+
     def test_back_from_gguf_is_the_release_byte_for_byte(self):
         back = self.convert("back", model=self.convert("a.gguf"))
         for file in ("model.safetensors", "2_Dense/model.safetensors", "3_Dense/model.safetensors"):
