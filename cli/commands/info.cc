@@ -58,6 +58,8 @@ std::string_view name_of(WeightsCheck check) {
       return "release";
     case WeightsCheck::kDifferent:
       return "different";
+    case WeightsCheck::kUnpromised:
+      return "unpromised";
     case WeightsCheck::kNotRun:
       break;
   }
@@ -100,6 +102,24 @@ void append_line(std::string& out, std::string_view label, std::string_view valu
 
 std::string bytes(std::uint64_t count) { return format_bytes(static_cast<double>(count)); }
 
+std::string describe_check(const ModelInfo& model) {
+  switch (model.check) {
+    case WeightsCheck::kRelease:
+      // Of other types than fp32 it goes without saying.
+      return model.dtype == "fp32" && model.check_weights == "bf16"
+                 ? "the release's vectors, of its weights rounded to bf16"
+                 : "the release's vectors";
+    case WeightsCheck::kDifferent:
+      return fmt::format("not the release's vectors: off by {:.2g}", model.check_max_abs_diff);
+    case WeightsCheck::kUnpromised:
+      return fmt::format("{}: off the release's vectors by {:.2g}", why_unpromised(model),
+                         model.check_max_abs_diff);
+    case WeightsCheck::kNotRun:
+      break;
+  }
+  return "not run";
+}
+
 void append_model(std::string& out, const ModelInfo& model) {
   append_line(out, "model", model.model.string());
   append_line(out, "weights",
@@ -110,11 +130,7 @@ void append_model(std::string& out, const ModelInfo& model) {
       fmt::format("{} {}", bytes(model.packed_bytes),
                   model.packed_file.empty() ? "in private memory" : "in " + model.packed_file.string()));
   append_line(out, "workspace", bytes(model.workspace_bytes));
-  append_line(out, "check",
-              model.check == WeightsCheck::kDifferent
-                  ? fmt::format("not the release's vectors: off by {:.2g}", model.check_max_abs_diff)
-              : model.check == WeightsCheck::kRelease ? "the release's vectors"
-                                                      : "not run");
+  append_line(out, "check", describe_check(model));
   append_line(out, "layers",
               fmt::format("{} x {} wide, {} heads of {}, feed-forward {}", model.layers, model.width,
                           model.heads, model.head_dim, model.ffn));
@@ -152,12 +168,12 @@ void append_model_json(std::string& out, const ModelInfo& model) {
   fmt::format_to(
       std::back_inserter(out),
       R"(,"source_format":"{}","source_numbers":"{}","dtype":"{}","compute":"{}","isa":"{}","threads":{},"source_bytes":{},"packed_bytes":{},)"
-      R"("packed_from_cache":{},"workspace_bytes":{},"check":"{}","check_max_abs_diff":{},"layers":{},)"
+      R"("packed_from_cache":{},"workspace_bytes":{},"check":"{}","check_weights":"{}","check_max_abs_diff":{},"layers":{},)"
       R"("width":{},"heads":{},"head_dim":{},"ffn":{},"vocab":{},"max_tokens":{})",
       model.source_format, model.source_numbers, model.dtype, model.compute, model.isa, model.threads,
       model.source_bytes, model.packed_bytes, model.packed_from_cache, model.workspace_bytes,
-      name_of(model.check), model.check_max_abs_diff, model.layers, model.width, model.heads, model.head_dim,
-      model.ffn, model.vocab, model.max_tokens);
+      name_of(model.check), model.check_weights, model.check_max_abs_diff, model.layers, model.width,
+      model.heads, model.head_dim, model.ffn, model.vocab, model.max_tokens);
 }
 
 std::string as_json(const Report& report) {

@@ -49,6 +49,10 @@ std::map<std::string, std::pair<std::size_t, std::uint64_t>> by_type(const Inspe
   return types;
 }
 
+std::string_view name_of(GridFit fit) {
+  return fit == GridFit::kExact ? "exact" : fit == GridFit::kRounded ? "rounded" : "none";
+}
+
 void append_line(std::string& out, std::string_view label, std::string_view value) {
   fmt::format_to(std::back_inserter(out), "{:<20}{}\n", label, value);
 }
@@ -90,6 +94,7 @@ std::string as_text(const Report& report, const InfoFileArguments& arguments) {
   append_line(out, "tokenizer",
               fmt::format("{} tokens in {}", model.tokenizer_size, model.tokenizer.string()));
   append_line(out, "prompts", model.has_prompts ? "its own" : "none of its own: the release's");
+  if (!model.grid.type.empty()) append_line(out, "grid", describe_grid(model.grid));
   for (const std::string& note : model.notes) append_line(out, "note", note);
   return out;
 }
@@ -154,6 +159,7 @@ std::string as_json(const Report& report, const InfoFileArguments& arguments) {
       model.format, model.numbers, model.has_dense, model.layers, model.width, model.vocab, model.max_tokens,
       model.tokenizer_size, model.has_prompts);
   append_string(out, model.tokenizer.string());
+  append_grid(out, model.grid);
   out += ",\"notes\":[";
   for (std::size_t i = 0; i < model.notes.size(); ++i) {
     if (i != 0) out += ',';
@@ -163,6 +169,24 @@ std::string as_json(const Report& report, const InfoFileArguments& arguments) {
 }
 
 }  // namespace
+
+void append_grid(std::string& out, const WeightGrid& grid) {
+  if (grid.type.empty()) {
+    out += R"(,"grid":null)";
+    return;
+  }
+  fmt::format_to(std::back_inserter(out), R"(,"grid":{{"type":"{}","fit":"{}","table_fit":"{}"}})", grid.type,
+                 name_of(grid.fit), name_of(grid.table_fit));
+}
+
+std::string describe_grid(const WeightGrid& grid) {
+  const std::string table =
+      grid.table_fit >= grid.fit ? "" : ", but for the embedding table, which Q8_0 rounds";
+  if (grid.fit == GridFit::kExact)
+    return fmt::format("weights sit on a {0} grid: quantising to {0} is lossless{1}", grid.type, table);
+  return fmt::format("weights sit on a {0} grid, but rounded: {0} moves them by up to 1/128 of themselves{1}",
+                     grid.type, table);
+}
 
 int info_file(const InfoFileArguments& arguments) {
   Report report;

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <string>
 
+#include "gemvec/inspect.h"
+
 namespace gemvec::cli {
 
 struct InfoFileArguments {
@@ -16,5 +18,10 @@ struct InfoFileArguments {
 
 // Prints, and returns the exit code: kFailed if gemvec cannot load it.
 int info_file(const InfoFileArguments& arguments);
+
+// As a field of a JSON object: ,"grid":null or ,"grid":{...}
+void append_grid(std::string& out, const WeightGrid& grid);
+// "weights sit on a Q4_0 grid: ..." REQUIRES: there is one
+std::string describe_grid(const WeightGrid& grid);
 
 }  // namespace gemvec::cli

@@ -116,4 +116,9 @@ Embedder load_embedder(const ModelOptions& options, const std::filesystem::path&
   return embedder;
 }
 
+std::string why_unpromised(const ModelInfo& info) {
+  if (info.dtype == name_of(DType::kMixed)) return "nothing is promised of mixed weights";
+  return "nothing is promised of weights that were quantised before";
+}
+
 }  // namespace gemvec::cli

@@ -38,4 +38,7 @@ std::filesystem::path locate_model(const ModelOptions& options);
 // With a progress bar on a terminal, and a warning if the vectors are not the release's.
 Embedder load_embedder(const ModelOptions& options, const std::filesystem::path& folder);
 
+// In words, of a model whose check is WeightsCheck::kUnpromised.
+std::string why_unpromised(const ModelInfo& info);
+
 }  // namespace gemvec::cli

@@ -1,4 +1,4 @@
-// `gemvec quantize`: a model in one file, and what its vectors are worth.
+// `gemvec quantize`: a model in one file, .gemvec or .gguf, and what its vectors are worth.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -8,18 +8,22 @@
 #include <filesystem>
 #include <iterator>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cli/commands/commands.h"
 #include "cli/commands/failure.h"
+#include "cli/commands/info_file.h"
 #include "cli/commands/model.h"
 #include "cli/io/json_text.h"
 #include "cli/io/text_reader.h"
 #include "cli/terminal/bytes_progress.h"
 #include "cli/terminal/format.h"
 #include "cli/terminal/interrupt.h"
+#include "gemvec/convert.h"
+#include "gemvec/inspect.h"
 #include "gemvec/quantize.h"
 
 namespace gemvec::cli {
@@ -36,6 +40,7 @@ struct QuantizeArguments {
 
 struct Report {
   QuantizeResult result;
+  WeightGrid grid;
   std::vector<std::string> texts;
   AccuracyReport accuracy;  // if there are texts
 };
@@ -49,16 +54,24 @@ std::vector<std::string> read_texts(const std::string& file) {
   return texts;
 }
 
-// Beside the vectors of fp32 arithmetic over the model's own numbers.
+// GGUF's types, as the option spells them; gemvec's own are in lower case.
+constexpr std::string_view kQ4Blocks = "Q4_0", kQ8Blocks = "Q8_0";
+
+bool is_gguf_type(std::string_view dtype) { return dtype == kQ4Blocks || dtype == kQ8Blocks; }
+
+// Beside the vectors of fp32 arithmetic over the model's own numbers. A GGUF file's are those of fp32
+// arithmetic over its own, because what it is written for is other programs.
 AccuracyReport measure(const QuantizeArguments& arguments, const std::filesystem::path& model,
                        const std::vector<std::string>& texts) {
   ModelOptions options = arguments.model;
-  options.dtype.clear();
-  options.no_cache = true;  // 1.2 GB that nobody may ever ask for again
+  const bool is_gguf = is_gguf_type(arguments.model.dtype);
+  if (is_gguf) options.dtype = name_of(DType::kFp32);  // of a folder's ONNX files, the one that was quantised
+  options.no_cache = true;                             // 1.2 GB that nobody may ever ask for again
   options.exact = true;
   const Embedder exact = load_embedder(options, model);
-  options.exact = false;
-  options.no_cache = arguments.model.no_cache;
+  options.dtype.clear();
+  options.exact = is_gguf;
+  options.no_cache = is_gguf || arguments.model.no_cache;
   const Embedder quantized = load_embedder(options, arguments.output);
   EmbedOptions embed;
   embed.cancelled = interrupted;
@@ -69,6 +82,7 @@ AccuracyReport measure(const QuantizeArguments& arguments, const std::filesystem
 std::string as_text(const Report& report) {
   std::string out = fmt::format("{}: {}\n", report.result.file.string(),
                                 format_bytes(static_cast<double>(report.result.bytes)));
+  if (!report.grid.type.empty()) out += describe_grid(report.grid) + "\n";
   if (report.texts.empty()) return out;
   auto to = std::back_inserter(out);
   fmt::format_to(to, "{:>10}{:>8}{:>14}{:>14}\n", "tokens to", "texts", "mean cosine", "lowest");
@@ -92,6 +106,7 @@ std::string as_json(const Report& report) {
   append_string(out, report.result.file.string());
   auto to = std::back_inserter(out);
   fmt::format_to(to, ",\"bytes\":{}", report.result.bytes);
+  append_grid(out, report.grid);
   if (!report.texts.empty()) {
     out += ",\"lengths\":[";
     std::string_view separator;
@@ -112,15 +127,52 @@ std::string as_json(const Report& report) {
   return out + "}\n";
 }
 
-int quantize(const QuantizeArguments& arguments) {
-  Report report;
-  report.texts = read_texts(arguments.texts_file);
-  const std::vector<std::string> calibration = read_texts(arguments.calibration_file);
-  const std::filesystem::path model = locate_model(arguments.model);
+// Before anything is read: a GGUF file has GGUF's types and no others, and nothing in it is measured.
+void check_usage(const QuantizeArguments& arguments) {
+  const bool is_gguf = std::filesystem::path(arguments.output).extension() == ".gguf";
+  const std::string& dtype = arguments.model.dtype;
+  if (is_gguf && !is_gguf_type(dtype)) {
+    throw Failure(kWrongUsage, fmt::format("{}: expected --dtype {} or {}, the types of a GGUF file.",
+                                           arguments.output, kQ4Blocks, kQ8Blocks));
+  }
+  if (!is_gguf && is_gguf_type(dtype)) {
+    throw Failure(kWrongUsage,
+                  fmt::format("{}: expected a name that ends in .gguf: {} is a type of GGUF files.",
+                              arguments.output, dtype));
+  }
+  if (is_gguf && !arguments.calibration_file.empty()) {
+    throw Failure(kWrongUsage,
+                  fmt::format("--calibration {}: {} has no biases that texts could be measured for.",
+                              arguments.calibration_file, dtype));
+  }
+}
+
+QuantizeResult write_gguf(const QuantizeArguments& arguments, const std::filesystem::path& model) {
+  BytesProgress progress;
+  ConvertOptions options;
+  options.model = model;
+  options.output = arguments.output;
+  options.target = ConvertTarget::kGguf;
+  options.numbers = arguments.model.dtype == kQ4Blocks ? ConvertNumbers::kQ4 : ConvertNumbers::kQ8;
+  options.overwrite = arguments.force;
+  options.allow_headless = arguments.model.allow_headless;
+  options.threads = arguments.model.threads;
+  options.cancelled = interrupted;
+  options.progress = [&](const ConvertProgress& now) {
+    progress.draw(std::string(now.stage), now.done, now.total);
+  };
+  const ConvertReport report = unwrap(convert_model(options));
+  progress.clear();
+  for (const std::string& note : report.notes) spdlog::warn("{}", note);
+  return {report.output, report.bytes};
+}
+
+QuantizeResult write_packed(const QuantizeArguments& arguments, const std::filesystem::path& model,
+                            std::span<const std::string> calibration) {
   QuantizeOptions options;
   options.model = model;
   options.output = arguments.output;
-  options.dtype = unwrap_usage(parse_dtype(arguments.model.dtype.empty() ? "q8" : arguments.model.dtype));
+  options.dtype = unwrap_usage(parse_dtype(arguments.model.dtype));
   options.calibration = calibration;
   options.overwrite = arguments.force;
   options.allow_headless = arguments.model.allow_headless;
@@ -129,8 +181,24 @@ int quantize(const QuantizeArguments& arguments) {
   options.progress = [&](const LoadProgress& now) {
     progress.draw(std::string(now.stage), now.done, now.total);
   };
-  report.result = unwrap(quantize_model(options));
+  QuantizeResult result = unwrap(quantize_model(options));
   progress.clear();
+  return result;
+}
+
+int quantize(QuantizeArguments arguments) {
+  if (arguments.model.dtype.empty()) {
+    const bool is_gguf = std::filesystem::path(arguments.output).extension() == ".gguf";
+    arguments.model.dtype = is_gguf ? kQ8Blocks : name_of(DType::kQ8);
+  }
+  check_usage(arguments);
+  Report report;
+  report.texts = read_texts(arguments.texts_file);
+  const std::vector<std::string> calibration = read_texts(arguments.calibration_file);
+  const std::filesystem::path model = locate_model(arguments.model);
+  const bool to_gguf = is_gguf_type(arguments.model.dtype);
+  report.result = to_gguf ? write_gguf(arguments, model) : write_packed(arguments, model, calibration);
+  report.grid = unwrap(inspect_model(model, to_gguf ? "fp32" : arguments.model.dtype)).grid;
   if (!report.texts.empty()) report.accuracy = measure(arguments, model, report.texts);
   print(arguments.json ? as_json(report) : as_text(report));
   return kDone;
@@ -139,13 +207,16 @@ int quantize(const QuantizeArguments& arguments) {
 }  // namespace
 
 void add_quantize(CLI::App& app, Action& action) {
-  CLI::App& command =
-      *app.add_subcommand("quantize", "Write a model as one file of bf16, q8, q4 or mixed weights");
+  CLI::App& command = *app.add_subcommand("quantize", "Write a model as one file of smaller weights");
   auto arguments = std::make_shared<QuantizeArguments>();
-  command.add_option("OUTPUT", arguments->output, "The file: NAME.gemvec")->type_name(" ")->required();
-  command.add_option("--dtype", arguments->model.dtype, "Weights: bf16, q8, q4 or mixed (default q8)")
+  command.add_option("OUTPUT", arguments->output, "The file: NAME.gemvec or NAME.gguf")
+      ->type_name(" ")
+      ->required();
+  command
+      .add_option("--dtype", arguments->model.dtype,
+                  ".gemvec: bf16, q8 (default), q4, mixed; .gguf: Q8_0 (default), Q4_0")
       ->type_name("D")
-      ->check(CLI::IsMember({"bf16", "q8", "q4", "mixed"}));
+      ->check(CLI::IsMember({"bf16", "q8", "q4", "mixed", "Q8_0", "Q4_0"}));
   command
       .add_option("--texts", arguments->texts_file,
                   "Report cosines to the exact vectors for this file's texts, one a line")
@@ -161,7 +232,8 @@ void add_quantize(CLI::App& app, Action& action) {
                    "Take a file without the dense layers: not the release's vectors");
   add_threads_option(command, arguments->model);
   command.footer(
-      "OUTPUT needs nothing else: give it as --model.\n\n"
+      "OUTPUT needs nothing else: give it as --model. A .gguf file is for other programs too. Weights that\n"
+      "were trained to sit on a grid of Q4_0 or Q8_0 are recognised, and it is said what that type keeps.\n\n"
       "Example:\n"
       "  gemvec quantize --dtype q4 q4.gemvec");
   command.callback([arguments, &action] { action = [arguments] { return quantize(*arguments); }; });

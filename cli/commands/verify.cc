@@ -31,20 +31,25 @@ std::string as_text(const VerifyReport& report, const ModelInfo& info) {
   fmt::format_to(to, "{:<{}}  {:>12}  {:>12}  {:>12}\n", "case", width, "max abs diff", "1 - cosine",
                  "tolerance");
   for (const VerifyCase& one : report.cases) {
-    fmt::format_to(to, "{:<{}}  {:>12.2e}  {:>12.2e}  {:>12.0e}  {}\n", one.name, width, one.max_abs_diff,
-                   1 - one.cosine, one.tolerance, one.ok ? "ok" : "WRONG");
+    fmt::format_to(to, "{:<{}}  {:>12.2e}  {:>12.2e}  ", one.name, width, one.max_abs_diff, 1 - one.cosine);
+    if (report.promised) {
+      fmt::format_to(to, "{:>12.0e}  {}\n", one.tolerance, one.ok ? "ok" : "WRONG");
+    } else {
+      fmt::format_to(to, "{:>12}\n", "none");
+    }
   }
   out += "card's similarities:";
   for (const float similarity : report.similarities) fmt::format_to(to, " {:.4f}", similarity);
   out += "\nexpected:           ";
   for (const float similarity : report.expected_similarities) fmt::format_to(to, " {:.4f}", similarity);
-  if (!report.promised) return out + "\nnothing is promised of these weights\n";
+  if (!report.promised) return out + "\n" + why_unpromised(info) + "\n";
   return out + (report.ok ? "\nright\n" : "\nWRONG\n");
 }
 
 std::string as_json(const VerifyReport& report, const ModelInfo& info) {
-  std::string out = fmt::format(R"({{"ok":{},"dtype":"{}","compute":"{}","isa":"{}","threads":{},"cases":[)",
-                                report.ok, info.dtype, info.compute, info.isa, info.threads);
+  std::string out =
+      fmt::format(R"({{"ok":{},"promised":{},"dtype":"{}","compute":"{}","isa":"{}","threads":{},"cases":[)",
+                  report.ok, report.promised, info.dtype, info.compute, info.isa, info.threads);
   for (std::size_t i = 0; i < report.cases.size(); ++i) {
     const VerifyCase& one = report.cases[i];
     out += i == 0 ? "{\"name\":" : ",{\"name\":";

@@ -22,11 +22,14 @@ struct VerifyReport {
   std::vector<float> expected_similarities;  // [4], of the weight set that was loaded
   std::vector<VerifyCase> cases;
   bool ok = false;
-  bool promised = true;  // false for DType::kMixed: the cases then say how far off the vectors are, no more
+  // false for DType::kMixed and for weights that their file has in codes: the release's vectors are not
+  // promised of them, and the cases say how far off they are, no more.
+  bool promised = true;
 };
 
 // Embeds the card's example and a few goldens built into the library (short, past the attention
-// window, and 2048 tokens) and compares with the release's vectors of the embedder's weight set.
+// window, and 2048 tokens) and compares with the release's vectors of the embedder's weight set; of fp32
+// weights, of the set that is nearer, because a file may hold weights that were rounded to bf16 before.
 // Some 2,500 tokens: seconds. Errors: those of Embedder::embed.
 Result<VerifyReport> verify(const Embedder& embedder);
 

@@ -121,6 +121,8 @@ enum class WeightsCheck {
   kNotRun,
   kRelease,    // the card's example gives the release's vectors
   kDifferent,  // finite vectors, but not the release's: a fine-tune, or damaged weights
+  kUnpromised  // finite vectors of weights that their file has in codes, or of DType::kMixed: nobody can say
+               // how near to the release's they should be
 };
 
 struct ModelInfo {
@@ -137,7 +139,10 @@ struct ModelInfo {
   std::filesystem::path packed_file;  // empty: the packed weights are in private memory
   bool packed_from_cache = false;     // false: this load packed them
   WeightsCheck check = WeightsCheck::kNotRun;
-  double check_max_abs_diff = 0;   // of the card's similarities, if the check ran
+  double check_max_abs_diff = 0;  // of the card's similarities, if the check ran
+  // What they were compared with: "fp32", the release's weights, or "bf16", the same rounded; "" if it did
+  // not run. Of fp32 weights the nearer: those of the public ONNX release were rounded before.
+  std::string check_weights;
   std::vector<std::string> notes;  // repairs made while loading, one sentence each
 };
 

@@ -19,6 +19,7 @@
 
 namespace gemvec {
 
+// GGUF's types are convert_model()'s (gemvec/convert.h), and compare_accuracy() says the same of their files.
 struct QuantizeOptions {
   std::filesystem::path model{};   // as LoadOptions::model, but no .gemvec file
   std::filesystem::path output{};  // NAME.gemvec

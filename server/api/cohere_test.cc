@@ -151,7 +151,11 @@ TEST(Llama, Errors) {
   EXPECT_EQ(error(R"({"content":[]})").at("message").as_string(), "Input content cannot be empty");
   EXPECT_EQ(error(R"({"content":true})").at("type").as_string(), "invalid_request_error");
   EXPECT_EQ(error(R"({"content":"a","encoding_format":"x"})").at("code").as_int64(), 400);
-  EXPECT_EQ(error(R"({"content":"a","task":"x"})").at("type").as_string(), "invalid_request_error");
+  for (const std::string_view prompt : {R"("task":"x")", R"("title":"x")", R"("prompt_name":"x")"}) {
+    const auto unknown = error(R"({"content":"a",)" + std::string(prompt) + "}");
+    EXPECT_EQ(unknown.at("type").as_string(), "invalid_request_error");
+    EXPECT_EQ(unknown.at("code").as_int64(), 400);
+  }
   EXPECT_EQ(error(R"({"content":"a b c a b c"})").at("type").as_string(), "exceed_context_size_error");
   client.service.next_error = ServiceError{Fault::kBackend, "broken", 0, {}};
   EXPECT_EQ(error(R"({"content":"a"})").at("type").as_string(), "server_error");

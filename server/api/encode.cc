@@ -14,8 +14,9 @@ namespace gemvec::server {
 
 namespace {
 
-// The longest shortest form of a float32 is that of "-1.17549435e-38"; a comma follows.
-constexpr std::size_t kFloatChars = 16;
+// From here on fmt writes an exponent; below it a float32 is at most "-1234567900000000.0", and a comma.
+constexpr float kExponentFrom = 1e16F;
+constexpr std::size_t kFloatChars = 20;
 
 struct NamedForm {
   std::string_view name;
@@ -89,6 +90,9 @@ void append_floats(std::string& out, std::span<const float> values) {
     if (i != 0) *at++ = ',';
     if (std::isfinite(values[i])) {
       at = fmt::format_to(at, FMT_COMPILE("{}"), values[i]);
+      // A whole number says that it is a float, as serde's do: "-0" would read back as the integer 0.
+      if (std::trunc(values[i]) == values[i] && std::fabs(values[i]) < kExponentFrom)
+        at = std::copy_n(".0", 2, at);
     } else {
       at = std::copy_n("null", 4, at);
     }

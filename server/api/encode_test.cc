@@ -1,3 +1,4 @@
+// Numbers, texts and vectors as answers spell them, and where messages say things lie.
 #include "server/api/encode.h"
 
 #include <fmt/format.h>
@@ -48,7 +49,14 @@ TEST(Encode, EveryPrintedFloatReadsBackAsTheSameBits) {
 TEST(Encode, FloatsAreAsShortAsCanBe) {
   EXPECT_EQ(text_of({0.1F, -0.012345679F, 0.5F}), "[0.1,-0.012345679,0.5]");
   EXPECT_EQ(text_of({1e-5F, 1e30F}), "[1e-05,1e+30]");
+  EXPECT_EQ(text_of({1.0F, -0.0F, 32760.0F}), "[1.0,-0.0,32760.0]");
   EXPECT_EQ(text_of({}), "[]");
+}
+
+TEST(Encode, TheLongestFloatsFit) {
+  const std::vector<float> longest(1000, -1.2345679e15F);
+  const std::string text = text_of(longest);
+  EXPECT_EQ(text.size(), 1000 * std::string_view("-1234567900000000.0,").size() + 1);
 }
 
 TEST(Encode, WhatIsNoNumberIsNull) {

@@ -152,8 +152,10 @@ void embedding(Service& service, std::shared_ptr<const HttpRequest> request, Res
   Call call{&service, std::move(request), std::move(respond), error_body};
   call.begin(value->is_array());
   const auto prefix = find_prefix(service, prompt);
-  if (const auto* error = std::get_if<ApiError>(&prefix))
-    return call.fail({499, error->type, error->message, error->metric, {}});
+  if (const auto* error = std::get_if<ApiError>(&prefix)) {
+    call.error_body = [](const ApiError& wrong) { return llama_error(400, wrong.message, kInvalid); };
+    return call.fail(*error);
+  }
   if (inputs->empty()) return call.fail(empty_input("Input content cannot be empty"));
   EmbedWork work = call.work(std::get<std::string>(prefix));
   work.inputs = std::move(*inputs);

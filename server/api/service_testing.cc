@@ -217,7 +217,7 @@ std::vector<float> from_base64(std::string_view text) {
     bytes += static_cast<char>(bits >> static_cast<unsigned>(count) & 0xFFU);
   }
   std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
   return values;
 }
 

@@ -177,7 +177,7 @@ TEST(Tei, WhatHasTheWrongFormIsRefusedInText) {
              {"/embed", "{\"inputs\":", 400,
               "Failed to parse the request body as JSON: EOF while parsing a value at line 1 column 10"},
              {"/embed", "nothing", 400,
-              "Failed to parse the request body as JSON: expected value at line 1 column 2"},
+              "Failed to parse the request body as JSON: expected value at line 1 column 1"},
              {"/embed", "{} x", 400,
               "Failed to parse the request body as JSON: trailing characters at line 1 column 4"},
              {"/similarity", R"({"inputs":{"source_sentence":"a"}})", 422,
@@ -261,9 +261,8 @@ TEST(Tei, TokensHaveTheirPlaceInPromptAndText) {
   }
   EXPECT_EQ(at, text.size());
   EXPECT_EQ(client.ok("/tokenize", R"({"inputs":["",""]})").as_array().size(), 2U);
-  for (const auto& token :
-       client.ok("/tokenize", R"({"inputs":"a","add_special_tokens":false})").as_array()[0].as_array())
-    EXPECT_FALSE(token.as_object().at("special").as_bool());
+  const auto bare = client.ok("/tokenize", R"({"inputs":"a","add_special_tokens":false})").as_array();
+  for (const auto& token : bare.at(0).as_array()) EXPECT_FALSE(token.as_object().at("special").as_bool());
   EXPECT_TRUE(take_metrics().empty());
   expect(
       client,

@@ -6,10 +6,11 @@
 #include <openssl/ssl.h>
 #include <openssl/x509err.h>
 
+#include <array>
 #include <boost/asio/buffer.hpp>
+#include <cstddef>
 #include <exception>
 #include <fstream>
-#include <iterator>
 #include <string>
 
 namespace gemvec::server {
@@ -20,7 +21,12 @@ using boost::system::error_code;
 
 Result<std::string> read_pem(const std::filesystem::path& path, const char* what) {
   std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::string text;
+  std::array<char, 4'096> part{};
+  // read() turns what the buffer throws (for a folder, say) into a state of the stream; its iterators do not.
+  while (file.read(part.data(), part.size()) || file.gcount() > 0) {
+    text.append(part.data(), static_cast<std::size_t>(file.gcount()));
+  }
   if (!file.is_open() || file.bad()) {
     return Error{ErrorCode::kIo, fmt::format("the TLS {} {} cannot be read", what, path.string())};
   }

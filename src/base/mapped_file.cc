@@ -46,6 +46,13 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void MappedFile::release_pages() const {
+  if (data_ == nullptr) return;
+  // Of a file that is mapped to be read only, this drops nothing that the file does not have. A failure costs
+  // memory and nothing else.
+  [[maybe_unused]] const int ignored = ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }

@@ -25,6 +25,9 @@ class MappedFile {
   // Valid while this object lives. A file cut short by another process while mapped raises SIGBUS:
   // gemvec's own files are therefore only ever replaced by rename.
   [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // Pages that were read count as this process's memory until then, and are read again when they are needed
+  // again.
+  void release_pages() const;
 
  private:
   const std::byte* data_ = nullptr;

@@ -1,7 +1,5 @@
 #include "convert/job.h"
 
-#include <sys/mman.h>
-
 #include <utility>
 
 namespace gemvec::convert {
@@ -46,14 +44,7 @@ Status Job::report() {
 // The source is read once, from beginning to end. Pages that were mapped on the way would count as this
 // process's memory to its end, and a conversion would seem to need the whole model.
 void Job::release_pages() const {
-  for (const base::MappedFile& file : source_.files) {
-    const auto bytes = file.bytes();
-    if (bytes.empty()) continue;
-    // Of a file that is mapped to be read only, this drops nothing that the file does not have. A failure
-    // costs memory and nothing else.
-    [[maybe_unused]] const int ignored =
-        ::madvise(const_cast<std::byte*>(bytes.data()), bytes.size(), MADV_DONTNEED);
-  }
+  for (const base::MappedFile& file : source_.files) file.release_pages();
 }
 
 }  // namespace gemvec::convert

@@ -6,19 +6,33 @@
 
 namespace gemvec::engine {
 
+namespace {
+
+// Files of fp16 numbers, and GGUF and ONNX files of bf16, whose norms stay fp32, are neither of the release's
+// two sets: the one is rounded less, the other in part.
+bool is_rounded_in_part(const source::ModelSource& source) {
+  const bool is_folder = source.format == source::Format::kSafetensors;
+  if (source.bundle != nullptr || source.numbers == name_of(DType::kFp32)) return false;
+  return !is_folder || source.numbers != name_of(DType::kBf16);
+}
+
+}  // namespace
+
 Accuracy Accuracy::of(const Embedder::Impl& impl) {
+  constexpr Accuracy kNothing = {0, -1, -1};
+  if (impl.source.quantized) return kNothing;  // whoever made the file has rounded, by as much as they liked
   switch (impl.dtype) {
     case DType::kQ8:
       return {0, 0.9995, 0.999};
     case DType::kQ4:
       return {0, 0.99, 0.98};
     case DType::kMixed:  // nothing can be promised for weights that were not trained for it
-      return {0, -1, -1};
+      return kNothing;
     case DType::kFp32:
     case DType::kBf16:
       break;
   }
-  if (impl.bf16_products()) return {0, kBf16Cosine, kBf16Cosine};
+  if (impl.bf16_products() || is_rounded_in_part(impl.source)) return {0, kBf16Cosine, kBf16Cosine};
   return {kExactTolerance, 1, 1};
 }
 

@@ -16,6 +16,9 @@ struct Accuracy {
 
   static Accuracy of(const Embedder::Impl& impl);
 
+  // Whether the release's vectors are promised at all.
+  [[nodiscard]] bool promises() const { return max_abs_diff > 0 || cosine_long > 0; }
+
   [[nodiscard]] double cosine(std::size_t tokens) const {
     return tokens <= kShortTokens ? cosine_short : cosine_long;
   }

@@ -405,6 +405,7 @@ ModelInfo Embedder::info() const {
   }
   info.check = impl_->check;
   info.check_max_abs_diff = impl_->check_max_abs_diff;
+  if (impl_->check != WeightsCheck::kNotRun) info.check_weights = name_of(impl_->check_weights);
   info.notes = impl_->source.notes;
   info.notes.insert(info.notes.end(), impl_->block.notes().begin(), impl_->block.notes().end());
   info.notes.insert(info.notes.end(), impl_->tokenizer_notes.begin(), impl_->tokenizer_notes.end());

@@ -44,6 +44,7 @@ struct Embedder::Impl {
   PromptSet prompts;
   WeightsCheck check = WeightsCheck::kNotRun;
   double check_max_abs_diff = 0;
+  DType check_weights = DType::kFp32;  // or kBf16: the release's weights that it compared with
 
   // Guards what follows. Recursive: between_layers comes back on the thread that has it.
   std::recursive_mutex mutex;

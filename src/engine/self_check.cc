@@ -4,7 +4,9 @@
 
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "base/file.h"
 #include "base/try.h"
@@ -17,9 +19,27 @@ namespace gemvec::engine {
 
 namespace {
 
-WeightsCheck judge(const Embedder::Impl& impl, double max_abs_diff) {
-  const double tolerance = Accuracy::of(impl).similarity_tolerance();
-  return max_abs_diff <= tolerance ? WeightsCheck::kRelease : WeightsCheck::kDifferent;
+void judge(Embedder::Impl& impl, double max_abs_diff, DType weights) {
+  impl.check_max_abs_diff = max_abs_diff;
+  impl.check_weights = weights;
+  const Accuracy accuracy = Accuracy::of(impl);
+  impl.check = !accuracy.promises()                              ? WeightsCheck::kUnpromised
+               : max_abs_diff <= accuracy.similarity_tolerance() ? WeightsCheck::kRelease
+                                                                 : WeightsCheck::kDifferent;
+}
+
+// What an earlier load found: "bf16 1.25e-05".
+std::optional<std::pair<DType, double>> read_note(const std::filesystem::path& note) {
+  constexpr std::size_t kMostBytes = 64;  // a word and a number
+  const auto text = base::read_file(note, kMostBytes);
+  if (!text.ok()) return {};
+  const std::size_t space = text->find(' ');
+  if (space == std::string::npos) return {};
+  const auto weights = parse_dtype(text->substr(0, space));
+  double value = 0;
+  const auto parsed = std::from_chars(text->data() + space + 1, text->data() + text->size(), value);
+  if (!weights.ok() || parsed.ec != std::errc() || !std::isfinite(value)) return {};
+  return std::pair(*weights, value);
 }
 
 // What is found is remembered beside the packed weights, but nothing is put beside a user's .gemvec file.
@@ -42,14 +62,9 @@ std::filesystem::path note_path(const Embedder::Impl& impl) {
 Status self_check(const Embedder& embedder, Embedder::Impl& impl) {
   const auto note = note_path(impl);
   if (!note.empty()) {
-    if (const auto text = base::read_file(note, 64); text.ok()) {  // one number
-      double value = 0;
-      const auto parsed = std::from_chars(text->data(), text->data() + text->size(), value);
-      if (parsed.ec == std::errc() && std::isfinite(value)) {
-        impl.check_max_abs_diff = value;
-        impl.check = judge(impl, value);
-        return {};
-      }
+    if (const auto found = read_note(note)) {
+      judge(impl, found->second, found->first);
+      return {};
     }
   }
   auto compared = compare_with_card(embedder, impl.dtype);
@@ -58,11 +73,10 @@ Status self_check(const Embedder& embedder, Embedder::Impl& impl) {
   if (!compared.ok() && compared.error().code == ErrorCode::kInvalidArgument && impl.max_memory != 0)
     return {};
   GEMVEC_TRY(card, std::move(compared));
-  impl.check_max_abs_diff = card.max_abs_diff;
-  impl.check = judge(impl, card.max_abs_diff);
+  judge(impl, card.max_abs_diff, card.weights);
   if (!note.empty()) {
     // Not remembering it costs the next load a few milliseconds, so a failure here is no error.
-    const std::string text = fmt::format("{:.9g}\n", card.max_abs_diff);
+    const std::string text = fmt::format("{} {:.9g}\n", name_of(card.weights), card.max_abs_diff);
     if (auto file = base::AtomicFile::create(note); file.ok()) {
       if (file->write(std::as_bytes(std::span(text))).ok()) static_cast<void>(file->commit().ok());
     }

@@ -51,6 +51,9 @@ Status read_description(const std::filesystem::path& file, std::span<const std::
   GEMVEC_TRY(type, read_type(fields));
   source.packed_type = type;
   source.numbers = model::name_of(type);
+  // Files of the first version may lack it.
+  const boost::json::value* from_codes = fields.find("from_codes");
+  source.quantized = from_codes != nullptr && from_codes->is_bool() && from_codes->get_bool();
   GEMVEC_TRY(config_json, fields.object("config"));
   GEMVEC_TRY(config, parse_model_config(boost::json::serialize(config_json.raw()), name));
   source.config = std::move(config.config);
@@ -109,6 +112,7 @@ std::string describe_model(const ModelSource& source, WeightType type, boost::js
   const boost::json::object description = {
       {"dtype", model::name_of(type)},
       {"made_from", fmt::format("{} {}", name_of(source.format), source.numbers)},
+      {"from_codes", source.quantized},
       {"license", "Gemma Terms of Use, https://ai.google.dev/gemma/terms"},
       {"config", write_model_config(source.config)},
       {"dense_width", source.config.dense_width},

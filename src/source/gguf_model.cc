@@ -89,6 +89,7 @@ class WeightReader {
       plain(*tensor, out);
       return {};
     }
+    source_.quantized = true;
     source_.readers.push_back(std::make_unique<const BlockRows>(*tensor, cols));
     out.type = model::RawType::kRows;
     out.reader = source_.readers.back().get();

@@ -1,4 +1,4 @@
-// What a model's files are, without computing anything.
+// What a model's files are, without computing a vector.
 #include "gemvec/inspect.h"
 
 #include <fmt/format.h>
@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/thread_pool.h"
 #include "base/try.h"
 #include "formats/bundle.h"
 #include "formats/gguf.h"
@@ -17,6 +18,7 @@
 #include "source/bundle_model.h"
 #include "source/formats.h"
 #include "source/model_source.h"
+#include "source/weight_grid.h"
 
 namespace gemvec {
 
@@ -146,6 +148,8 @@ Status inspect_source(const fs::path& path, source::OpenOptions options, Inspect
   result.tokenizer = source.tokenizer;
   result.tokenizer_size = tokenizer->vocab_size();
   result.has_prompts = prompts.size() > 2;  // more than {}
+  base::ThreadPool pool(base::usable_cores());
+  result.grid = find_weight_grid(source, pool);
   result.notes = source.notes;
   return {};
 }

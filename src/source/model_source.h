@@ -36,6 +36,9 @@ struct ModelSource {
   std::filesystem::path tokenizer;                               // tokenizer.json, or the GGUF file
   // What the numbers are in the file: "fp32", "bf16", "fp16", "q8", "q4", "Q4_0", or several with " and ".
   std::string numbers;
+  // Whether any matrix is in codes, or was when the weights were packed into a .gemvec file: whoever made
+  // them rounded the release's weights, and the release's vectors cannot be expected of them.
+  bool quantized = false;
   // config_sentence_transformers.json as text, if the file carries it along.
   std::string prompts_json;
   // A .gemvec file: its weights are packed already, `weights` has none of them.

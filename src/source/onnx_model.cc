@@ -56,6 +56,7 @@ class ModelBuilder {
   model::RawTensor raw(const OnnxMatrix& matrix) {
     const std::string_view numbers = matrix.numbers();
     if (std::find(numbers_.begin(), numbers_.end(), numbers) == numbers_.end()) numbers_.push_back(numbers);
+    source_.quantized |= matrix.affine.has_value();
     return to_raw(matrix, storage_, source_.readers);
   }
   model::RawTensor raw(const OnnxLinear& linear) { return raw(linear.weight); }

@@ -49,6 +49,36 @@ class Quantize(CliTest):
         said = self.run_cli("quantize", "--dtype", "mixed", "--texts", texts, "--force", "m.gemvec").text
         self.assertIn("lowest cosines:", said)
 
+    def test_gguf_types_are_written_and_reported_too(self):
+        texts = self.path("texts.txt", "".join(f"text {i} {'word ' * i}\n" for i in range(20)))
+        for dtype in ("Q8_0", "Q4_0"):
+            report = self.run_cli("quantize", "--dtype", dtype, "--texts", texts, "--json", f"{dtype}.gguf").json
+            self.run_cli("convert", model(), "same.gguf", "--force", "--numbers", dtype)
+            self.assertEqual(self.read(f"{dtype}.gguf"), self.read("same.gguf"))
+            self.assertEqual((report["bytes"], report["grid"]), (os.path.getsize(self.path("same.gguf")), None))
+            self.assertEqual(sum(row["texts"] for row in report["lengths"]), 20)
+            self.assertEqual(self.run_cli("info", f"{dtype}.gguf", "--json").json["numbers"], dtype)
+        self.assertLess(report["worst"][0]["cosine"], 0.999)  # of 4 bits
+        for arguments in (("--dtype", "Q4_0", "m.gemvec"), ("--dtype", "q4", "m.gguf"),
+                          ("--dtype", "Q4_0", "--calibration", texts, "m.gguf")):  # fmt: skip
+            self.assertSays(self.run_cli("quantize", *arguments, code=2).err, ".gguf" if len(arguments) == 3 else "biases")
+
+    def test_weights_trained_for_q4_0_are_recognised_and_kept(self):
+        # What a Q4_0 file means, as plain numbers again, is what training for Q4_0 leaves.
+        self.run_cli("quantize", "--dtype", "Q4_0", "first.gguf")
+        self.run_cli("convert", "first.gguf", "trained")
+        grid = self.run_cli("info", "trained", "--json").json["grid"]
+        self.assertEqual(grid, {"type": "Q4_0", "fit": "exact", "table_fit": "exact"})
+        said = "weights sit on a Q4_0 grid: quantising to Q4_0 is lossless\n"
+        self.assertSays(self.run_cli("info", "trained").text, said)
+        self.assertSays(self.run_cli("quantize", "--model", "trained", "--dtype", "Q4_0", "second.gguf").text, said)
+        # Packed from codes, a file still remembers that nothing can be promised of it.
+        self.run_cli("quantize", "--model", "first.gguf", "from_codes.gemvec")
+        for name, check in (("trained", "different"), ("from_codes.gemvec", "unpromised")):
+            self.assertEqual(self.run_cli("info", "--json", "--model", name).json["check"], check)
+        exact = [self.vectors("--exact", "--model", name) for name in ("trained", "second.gguf")]
+        self.assertEqual(*exact)
+
     def test_what_cannot_be_written_leaves_nothing(self):
         self.path("there.gemvec", "mine")
         self.assertSays(self.run_cli("quantize", "there.gemvec", code=1).err, "there.gemvec: exists already")

@@ -42,8 +42,21 @@ class Release(ConvertTest):
         path = pathlib.Path(self.folder) / "a.gguf"
         # 8 bits with a scale for 32 weights: far below what the vectors of two other texts differ by.
         self.assertGreater(self.cosines(self.vectors(path, "--exact", texts=TEXTS)).min(), 0.999)
+        # Nobody can say how near 8 bits of somebody's rounding are to the release: no promise, and nothing WRONG.
+        info = self.run_cli("info", "--json", "--model", path, "--no-cache").json
+        self.assertEqual((info["source_numbers"], info["check"]), ("Q8_0", "unpromised"))
+        answer = self.run_cli("verify", "--model", path, "--no-cache")
+        self.assertIn("nothing is promised of weights that were quantised before", answer.text)
+        self.assertNotIn("WRONG", answer.text)
         fields = gguf.GGUFReader(path).fields
         self.assertEqual(fields["general.name"].contents(), "EmbeddingGemma 300M")
+
+    def test_gguf_of_bf16_numbers_is_the_release(self):
+        # Neither of the release's two sets: its norms are fp32.
+        path = self.convert("a.gguf", "--numbers", "bf16")
+        for arguments in ("--exact",), ("--dtype", "q8"):
+            info = self.run_cli("info", "--json", "--model", path, "--no-cache", *arguments).json
+            self.assertEqual(info["check"], "release")
 
     def test_back_from_gguf_is_the_release_byte_for_byte(self):
         back = self.convert("back", model=self.convert("a.gguf"))

@@ -96,6 +96,13 @@ class Vectors(CliTest):
     def test_the_variant_that_calls_itself_gemma3(self):
         self.check(Type.BF16, "gemma3")
 
+    def test_of_codes_nothing_is_promised(self):
+        for kind, check in ((Type.BF16, "different"), (Type.Q8_0, "unpromised"), (Type.Q4_0, "unpromised")):
+            path, _ = self.check(kind)
+            for precision in ("--exact",), ("--dtype", "q8"):
+                info = self.run_cli("info", "--json", "--no-cache", "--model", path, *precision).json
+                self.assertEqual(info["check"], check, f"{kind.name} {precision}")
+
     def test_other_precisions_take_the_same_numbers(self):
         path, folder = self.check(Type.Q4_0)
         for dtype in ("bf16", "q8", "q4"):

@@ -119,6 +119,8 @@ class Others(Judge):
         for dtype, numbers in (("fp32", "fp32"), ("q8", "q8"), ("q4", "q4")):
             info = self.run_cli("info", "--json", "--model", self.path("all"), "--dtype", dtype).json
             self.assertEqual((info["source_format"], info["source_numbers"]), ("ONNX", numbers))
+            # Nobody can say how near somebody's rounding is to the release.
+            self.assertEqual(info["check"], "different" if numbers == "fp32" else "unpromised")
 
     def test_the_runtimes_integer_products_are_near(self):
         expected, _ = self.runtime(self.write("q8-dynamic"))

@@ -28,8 +28,13 @@ class Release(CliTest):
         # Packed weights of a file that is gone in a minute are of no use to anyone.
         answer = self.embed("--model", self.folder, "--dtype", "fp32", "--no-cache", "--output-format", "f32",
                             stdin="\n".join([QUERY, *DOCUMENTS]))  # fmt: skip
+        self.assertNotIn("warning", answer.err)  # which says that these are not the release's weights
         vectors = np.frombuffer(answer.out, np.float32).reshape(5, 768).astype(np.float64)
         np.testing.assert_allclose(vectors[1:] @ vectors[0], CARD, rtol=0, atol=1e-6)
+        # fp32 numbers that were rounded to bf16 before: the release's vectors of the rounded weights are promised.
+        report = self.run_cli("verify", "--json", "--model", self.folder, "--dtype", "fp32", "--no-cache").json
+        self.assertTrue(report["ok"] and report["promised"])
+        np.testing.assert_allclose(report["expected_similarities"], CARD, rtol=0, atol=1e-6)
 
 
 if __name__ == "__main__":
