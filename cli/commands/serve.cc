@@ -39,8 +39,10 @@ struct ServeArguments {
 CLI::Option* add(CLI::App& command, const std::string& flag, auto& value, const std::string& help,
                  const std::string& type) {
   std::string variable = flag.substr(flag.rfind("--") + 2);
-  for (char& c : variable)
-    c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (char& c : variable) {
+    if (c == '-') c = '_';
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
   return command.add_option(flag, value, help)->type_name(type)->envname(variable);
 }
 
