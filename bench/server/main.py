@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -110,7 +111,7 @@ def own_speed(binary, model, dtype, texts, args):
     """tokens/s of `gemvec bench` at the mean lengths of the texts: what there is to be had without a server."""
     lengths = [round(facts["mean_tokens"]) for facts in texts.facts().values()]
     command = [binary, "bench", "--json", "--model", model, "--dtype", dtype, "--lengths", ",".join(map(str, lengths)),
-               "--seconds", "0.5" if args.quick else "5"]  # fmt: skip
+               *(("--batch", "4", "--seconds", "0") if args.quick else ("--seconds", "5"))]  # fmt: skip
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     results = json.loads(done.stdout)["results"]
     return {name: row["tokens_per_second"] for name, row in zip(pools(texts), results)}
@@ -137,8 +138,18 @@ def servers(args, log):
     return [s for s in everybody if not args.only or any(word in s.key for word in args.only)]
 
 
+def write(run, args):
+    folder = args.out or (cache() / "results" if args.quick else DOCS)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"server-{run['date']}-{run['machine']['isa']}"
+    path.with_suffix(".json").write_text(json.dumps(run, indent=1) + "\n")
+    path.with_suffix(".md").write_text(report.markdown(run))
+    say(f"wrote {path}.md and .json")
+
+
 def main(argv):
     args = arguments(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server that is being measured is stopped too
     log = cache() / "log"
     log.mkdir(exist_ok=True)
     texts = Texts(args.binary, args.model)
@@ -155,12 +166,7 @@ def main(argv):
         if isinstance(server, Gemvec) and "throughput" in entry:
             entry["own"] = own_speed(args.binary, args.model, server.dtype, texts, args)
         run["servers"].append(entry)
-    folder = args.out or (cache() / "results" if args.quick else DOCS)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"server-{run['date']}-{facts['isa']}"
-    path.with_suffix(".json").write_text(json.dumps(run, indent=1) + "\n")
-    path.with_suffix(".md").write_text(report.markdown(run))
-    say(f"wrote {path}.md and .json")
+        write(run, args)  # after each, so that a run that is broken off leaves what it has measured
     wrong = [entry["name"] for entry in run["servers"] if entry.get("mixed", {}).get("wrong")]
     if wrong:
         say(f"mixed load: answers that are neither 200 nor 429: {', '.join(wrong)}")
