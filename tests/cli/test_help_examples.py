@@ -2,12 +2,13 @@
 
 import os
 import re
+import shlex
 import subprocess
 import unittest
 
 from harness import BIN, TIMEOUT_S, CliTest, environment
 
-COMMANDS = ["embed", "similarity", "tokenize", "verify", "info", "bench", "quantize", "convert", "pull"]
+COMMANDS = ["embed", "similarity", "tokenize", "verify", "info", "bench", "quantize", "convert", "pull", "serve"]
 
 
 def examples(help_text):
@@ -27,11 +28,27 @@ class HelpExamples(CliTest):
             for line in found:
                 with self.subTest(line):
                     self.assertTrue(re.search(r"\bgemvec " + "".join(arguments), line))
+                    if arguments == ["serve"]:
+                        self.serve_until_stopped(line)
+                        continue
                     done = subprocess.run(["bash", "-euo", "pipefail", "-c", line], cwd=self.folder, check=False,
                                           env=environment({"PATH": path}), capture_output=True, text=True,
                                           timeout=TIMEOUT_S)  # fmt: skip
                     self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(len(self.read("vectors.jsonl").splitlines()), 2)
+
+    def serve_until_stopped(self, line):
+        # The port of the example may be somebody's on this machine.
+        command = shlex.split(line.replace("--port 8080", "--port 0"))
+        self.assertIn("0", command)
+        process = self.start(*command[1:], text=True)
+        for said in process.stderr:
+            if "listening on" in said:
+                break
+        else:
+            self.fail(f"{line} ended before it listened")
+        process.terminate()
+        self.assertEqual(process.wait(TIMEOUT_S), 0)
 
 
 if __name__ == "__main__":

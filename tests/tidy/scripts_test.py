@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCRIPTS = [ROOT / "scripts" / name for name in ("setup", "demo", "test", "lint", "lib.sh")] + [ROOT / ".ci" / "run"]
+SCRIPTS = [ROOT / "scripts" / name for name in ("setup", "demo", "test", "lint", "test-ecosystem", "lib.sh")] + [ROOT / ".ci" / "run"]
 
 
 def start(*command, path=None):
@@ -38,7 +38,7 @@ class Scripts(unittest.TestCase):
                 self.assertRegex(line, r"^(build|test) +[a-z0-9.+-]+ +\S+.*")
 
     def test_help_and_unknown_options(self):
-        for name in ("setup", "demo", "test", "lint"):
+        for name in ("setup", "demo", "test", "lint", "test-ecosystem"):
             run = start(ROOT / "scripts" / name, "--help")
             self.assertEqual((run.returncode, run.stderr), (0, ""), name)
             self.assertIn(f"scripts/{name}", run.stdout)
