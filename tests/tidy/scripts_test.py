@@ -9,7 +9,8 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCRIPTS = [ROOT / "scripts" / name for name in ("setup", "demo", "test", "lint", "test-ecosystem", "lib.sh")] + [ROOT / ".ci" / "run"]
+NAMES = ("setup", "demo", "test", "lint", "test-ecosystem", "lib.sh")
+SCRIPTS = [ROOT / "scripts" / name for name in NAMES] + [ROOT / ".ci" / "run"]
 
 
 def start(*command, path=None):
