@@ -9,7 +9,6 @@
 #include <CLI/Validators.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,6 +17,7 @@
 #include "cli/commands/commands.h"
 #include "cli/commands/failure.h"
 #include "cli/commands/model.h"
+#include "cli/io/output_file.h"
 #include "cli/terminal/interrupt.h"
 #include "gemvec/diagnostics.h"
 
@@ -170,13 +170,9 @@ std::filesystem::path find_model(const ServeArguments& a, ModelOptions& model) {
 }
 
 void write_port(const std::string& path, std::uint16_t port) {
-  const std::string whole = path + ".part";
-  {
-    std::ofstream file(whole);
-    file << port << "\n";
-    if (!file.flush()) throw Failure(kFailed, fmt::format("{}: cannot be written.", whole));
-  }
-  std::filesystem::rename(whole, path);
+  OutputFile file = unwrap(OutputFile::open(path));
+  unwrap(file.append(fmt::format("{}\n", port)));
+  unwrap(file.commit());
 }
 
 void announce(const ServeArguments& a, std::uint16_t port) {

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "server/api/service_testing.h"
+#include "support/base64.h"
 
 namespace gemvec::server {
 namespace {
@@ -30,7 +31,8 @@ TEST(Cohere, EveryTypeOfEmbedding) {
   const auto& by_type = answer.at("embeddings");
   EXPECT_EQ(by_type.as_object().size(), 6U);
   EXPECT_EQ(floats(by_type.at("float").at(1)), expected);
-  EXPECT_EQ(testing::from_base64(std::string_view(by_type.at("base64").at(1).as_string())), expected);
+  EXPECT_EQ(gemvec::testing::floats_of_base64(std::string_view(by_type.at("base64").at(1).as_string())),
+            expected);
   const auto codes = floats(by_type.at("int8").at(1));
   double dot = 0, size = 0;
   for (std::size_t i = 0; i < codes.size(); ++i) {

@@ -13,6 +13,7 @@
 
 #include "server/api/json_position.h"
 #include "server/api/service_testing.h"
+#include "support/base64.h"
 
 namespace gemvec::server {
 namespace {
@@ -84,7 +85,7 @@ TEST(Encode, Base64IsThatOfLittleEndianFloats) {
     for (std::size_t i = 0; i < count; ++i) values[i] = 0.3F * static_cast<float>(i) - 1;
     std::string text;
     append_base64(text, values);
-    EXPECT_EQ(testing::from_base64(std::string_view(text).substr(1, text.size() - 2)), values);
+    EXPECT_EQ(gemvec::testing::floats_of_base64(std::string_view(text).substr(1, text.size() - 2)), values);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "server/api/service_testing.h"
+#include "support/base64.h"
 
 namespace gemvec::server {
 namespace {
@@ -45,7 +46,8 @@ TEST(OpenAi, EveryFormOfInputAndOfVector) {
   EXPECT_EQ(floats(one(R"("input":"a","dimensions":256)").at(0).at("embedding")),
             client.service.vector_of("a", 256));
   const auto base64 = one(R"("input":"a","encoding_format":"base64")").at(0).at("embedding");
-  EXPECT_EQ(testing::from_base64(std::string_view(base64.as_string())), client.service.vector_of("a"));
+  EXPECT_EQ(gemvec::testing::floats_of_base64(std::string_view(base64.as_string())),
+            client.service.vector_of("a"));
   EXPECT_EQ(one(R"("input":"a","encoding_format":"int8")").at(0).at("embedding").as_array().size(), 768U);
   EXPECT_EQ(one(R"("input":"a","encoding_format":"binary")").at(0).at("embedding").as_array().size(), 96U);
 }

@@ -70,7 +70,6 @@ class ApiClient {
 
 // The numbers of a JSON list.
 std::vector<float> floats(const boost::json::value& list);
-std::vector<float> from_base64(std::string_view text);
 // "" if there is no such header.
 std::string header_of(const HttpResponse& response, std::string_view name);
 

@@ -99,16 +99,29 @@ std::variant<EmbedWork, ApiError> tei_work(const Call& call, TeiEmbed embed) {
   return work;
 }
 
-void tei_embed(Call call, const JsonBody& body, std::string_view route) {
-  Fields fields(body, "struct EmbedRequest");
-  TeiEmbed embed = read_tei_embed(fields, *call.service);
-  if (!fields.ok()) return call.respond(tei_rejection(fields.rejection()));
+// The work that a request asks for. Nothing: it has been answered with what is wrong.
+static std::optional<EmbedWork> accept(Call& call, const Fields& fields, TeiEmbed embed,
+                                       std::string_view route) {
+  if (!fields.ok()) {
+    call.respond(tei_rejection(fields.rejection()));
+    return std::nullopt;
+  }
   fields.count_ignored(call.service->metrics(), route);
   call.begin(embed.list.batch);
   call.timing = true;
   auto work = tei_work(call, std::move(embed));
-  if (const auto* error = std::get_if<ApiError>(&work)) return call.fail(*error);
-  embed_one(std::move(call), std::get<EmbedWork>(std::move(work)), encode_vectors);
+  if (const auto* error = std::get_if<ApiError>(&work)) {
+    call.fail(*error);
+    return std::nullopt;
+  }
+  return std::get<EmbedWork>(std::move(work));
+}
+
+void tei_embed(Call call, const JsonBody& body, std::string_view route) {
+  Fields fields(body, "struct EmbedRequest");
+  TeiEmbed embed = read_tei_embed(fields, *call.service);
+  auto work = accept(call, fields, std::move(embed), route);
+  if (work) embed_one(std::move(call), std::move(*work), encode_vectors);
 }
 
 void tei_embed_all(Call call, const JsonBody& body, std::string_view route) {
@@ -117,15 +130,11 @@ void tei_embed_all(Call call, const JsonBody& body, std::string_view route) {
   embed.list = require_inputs(fields, "inputs");
   embed.truncation = read_truncation(fields, *call.service);
   embed.prompt = read_prompt(fields);
-  if (!fields.ok()) return call.respond(tei_rejection(fields.rejection()));
-  fields.count_ignored(call.service->metrics(), route);
-  call.begin(embed.list.batch);
-  call.timing = true;
-  auto work = tei_work(call, std::move(embed));
-  if (const auto* error = std::get_if<ApiError>(&work)) return call.fail(*error);
-  std::get<EmbedWork>(work).tokens = true;
+  auto work = accept(call, fields, std::move(embed), route);
+  if (!work) return;
+  work->tokens = true;
   const std::size_t width = call.service->card().width;
-  embed_one(std::move(call), std::get<EmbedWork>(std::move(work)),
+  embed_one(std::move(call), std::move(*work),
             [width](const std::vector<EmbeddedItem>& items) { return encode_tokens(items, width); });
 }
 

@@ -16,13 +16,15 @@ HttpResponse empty(unsigned status) {
   return response;
 }
 
-HttpResponse json(unsigned status, std::string_view body) {
+HttpResponse text(unsigned status, std::string_view type, std::string_view body) {
   HttpResponse response;
   response.status = status;
-  response.content_type = "application/json";
+  response.content_type = type;
   response.body = body;
   return response;
 }
+
+HttpResponse json(unsigned status, std::string_view body) { return text(status, "application/json", body); }
 
 std::size_t count(const HttpRequest& request, std::string_view name) {
   return static_cast<std::size_t>(
@@ -57,12 +59,8 @@ std::optional<HttpResponse> refuse_sender(const HttpRequest& request, const Poli
 
 }  // namespace
 
-HttpResponse plain_text(unsigned status, std::string_view text) {
-  HttpResponse response;
-  response.status = status;
-  response.content_type = "text/plain; charset=utf-8";
-  response.body = text;
-  return response;
+HttpResponse plain_text(unsigned status, std::string_view body) {
+  return text(status, "text/plain; charset=utf-8", body);
 }
 
 HttpResponse body_too_large() {

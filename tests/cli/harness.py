@@ -1,35 +1,18 @@
 # Runs the command as a user does, and looks at everything that comes back.
 
-import atexit
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
-BIN = os.environ["GEMVEC_BIN"]
-SANITIZED = bool(os.environ.get("GEMVEC_SANITIZE"))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
+from command import BIN, SANITIZED, environment, tiny_model  # noqa: E402, F401
+
 # Under sanitizers everything takes several times as long.
 TIMEOUT_S = 120
-
-_state = {}
-
-
-def tiny_model():
-    """A model folder, made once a program: environment variables that make the command use it."""
-    if "tiny" not in _state:
-        folder = tempfile.mkdtemp(prefix="gemvec-cli-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        subprocess.run([os.environ["GEMVEC_TINY_MODEL"], f"{folder}/model"], check=True)
-        _state["tiny"] = {"GEMVEC_MODEL": f"{folder}/model", "GEMVEC_CACHE": f"{folder}/cache"}
-    return _state["tiny"]
-
-
-def environment(extra=None):
-    variables = dict(os.environ, **(tiny_model() if "GEMVEC_TINY_MODEL" in os.environ else {}))
-    variables.update(extra or {})
-    return {name: value for name, value in variables.items() if value is not None}
 
 
 class Answer:

@@ -4,13 +4,13 @@
 
 #include <boost/json.hpp>
 #include <cstdint>
-#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/json.h"
+#include "support/base64.h"
 
 namespace gemvec::testing {
 
@@ -20,22 +20,6 @@ struct GoldenCase {
   std::vector<float> fp32;        // [768], unit vector of the safetensors weights
   std::vector<float> bf16;        // [768], of the weights rounded to bf16, fp32 arithmetic
 };
-
-inline std::vector<float> floats_of_base64(std::string_view text) {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string bytes;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    if (c == '=') break;
-    bits = bits << 6U | static_cast<std::uint32_t>(kAlphabet.find(c));
-    count += 6;
-    if (count >= 8) bytes.push_back(static_cast<char>(bits >> (count -= 8) & 0xFFU));
-  }
-  std::vector<float> floats(bytes.size() / sizeof(float));
-  std::memcpy(floats.data(), bytes.data(), floats.size() * sizeof(float));
-  return floats;
-}
 
 inline std::vector<GoldenCase> golden_cases() {
   const auto json = base::read_json(GEMVEC_SOURCE_DIR "/tests/golden/golden.json", 10'000'000);

@@ -1,6 +1,5 @@
 # Starts `gemvec serve`, talks to it as a client does, and looks at everything that comes back.
 
-import atexit
 import http.client
 import json
 import os
@@ -17,29 +16,14 @@ import unittest
 
 import numpy
 
-BIN = os.environ["GEMVEC_BIN"]
-SANITIZED = bool(os.environ.get("GEMVEC_SANITIZE"))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
+from command import BIN, SANITIZED, environment, tiny_model  # noqa: E402, F401
+
 # How long anything may take before it counts as hanging: no test says how fast the server is.
 TIMEOUT_S = 240 if SANITIZED else 60
 LISTENING = re.compile(r"listening on (https?)://(\[[0-9a-f:]+\]|[\w.-]+):(\d+)")
 
 _state = {}
-
-
-def tiny_model():
-    """A model folder, made once a program: environment variables that make the command use it."""
-    if "tiny" not in _state:
-        folder = tempfile.mkdtemp(prefix="gemvec-server-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        subprocess.run([os.environ["GEMVEC_TINY_MODEL"], f"{folder}/model"], check=True)
-        _state["tiny"] = {"GEMVEC_MODEL": f"{folder}/model", "GEMVEC_CACHE": f"{folder}/cache"}
-    return _state["tiny"]
-
-
-def environment(extra=None):
-    variables = dict(os.environ, **(tiny_model() if "GEMVEC_TINY_MODEL" in os.environ else {}))
-    variables.update(extra or {})
-    return {name: value for name, value in variables.items() if value is not None}
 
 
 def run_cli(*arguments, stdin=""):
