@@ -2,6 +2,8 @@
 
 #include <sched.h>
 
+#include <cassert>
+
 namespace gemvec::base {
 
 namespace {
@@ -37,31 +39,47 @@ void ThreadPool::run_erased(std::size_t count, Call call, void* context) {
     for (std::size_t i = 0; i < count; ++i) call(context, i, 0);
     return;
   }
-  call_ = call;
-  context_ = context;
-  count_ = count;
-  next_.store(0, std::memory_order_relaxed);
-  busy_.store(static_cast<unsigned>(workers_.size()), std::memory_order_relaxed);
-  epoch_.fetch_add(1, std::memory_order_release);
+  assert(count < UINT32_MAX);
+  call_.store(call, std::memory_order_relaxed);
+  context_.store(context, std::memory_order_relaxed);
+  count_.store(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
+  done_.store(0, std::memory_order_relaxed);
+  const std::uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
+  next_.store(std::uint64_t{epoch} << 32U, std::memory_order_release);
+  epoch_.store(epoch, std::memory_order_release);
   epoch_.notify_all();
   drain(0);
   for (int spins = 0;; ++spins) {
-    const unsigned busy = busy_.load(std::memory_order_acquire);
-    if (busy == 0) return;
+    const std::uint32_t done = done_.load(std::memory_order_acquire);
+    if (done == count) return;
     if (spins < kSpins) {
       relax();
     } else {
-      busy_.wait(busy, std::memory_order_acquire);
+      done_.wait(done, std::memory_order_acquire);
     }
   }
 }
 
+// Takes indices of the loop that it finds until there are none left. What it reads of the loop holds if it
+// then gets an index of the same loop, because that loop cannot end, nor the next begin, without it.
 void ThreadPool::drain(unsigned thread) {
-  for (;;) {
-    const std::size_t index = next_.fetch_add(1, std::memory_order_relaxed);
-    if (index >= count_) return;
-    call_(context_, index, thread);
+  std::uint64_t next = next_.load(std::memory_order_acquire);
+  const std::uint64_t epoch = next >> 32U;
+  std::uint32_t ended = 0, count = 0;
+  while (next >> 32U == epoch) {
+    const Call call = call_.load(std::memory_order_relaxed);
+    void* const context = context_.load(std::memory_order_relaxed);
+    count = count_.load(std::memory_order_relaxed);
+    const auto index = static_cast<std::uint32_t>(next);
+    if (index >= count) break;
+    if (!next_.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      continue;
+    }
+    call(context, index, thread);
+    ++ended;
+    next = next_.load(std::memory_order_acquire);
   }
+  if (ended != 0 && done_.fetch_add(ended, std::memory_order_acq_rel) + ended == count) done_.notify_one();
 }
 
 void ThreadPool::work(unsigned thread) {
@@ -74,10 +92,9 @@ void ThreadPool::work(unsigned thread) {
         epoch_.wait(seen, std::memory_order_acquire);
       }
     }
-    ++seen;  // loops do not overlap, so the epoch has moved by exactly one
+    seen = epoch_.load(std::memory_order_acquire);  // may have missed loops that others ended
     if (stop_.load(std::memory_order_relaxed)) return;
     drain(thread);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
   }
 }
 

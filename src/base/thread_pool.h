@@ -11,7 +11,8 @@
 namespace gemvec::base {
 
 // The caller's thread works too: a pool of N has N - 1 threads of its own. Which thread runs which
-// index varies from call to call, so a body's result may depend on its index only.
+// index varies from call to call, so a body's result may depend on its index only. A loop ends when its
+// indices have: a thread that the system runs elsewhere, or that has yet to wake, is not waited for.
 class ThreadPool {
  public:
   // threads >= 1.
@@ -43,13 +44,15 @@ class ThreadPool {
   void drain(unsigned thread);
 
   std::vector<std::thread> workers_;
-  // The current loop. Written by the caller before `epoch_` is raised; read by workers after.
-  Call call_ = nullptr;
-  void* context_ = nullptr;
-  std::size_t count_ = 0;
-  alignas(64) std::atomic<std::size_t> next_{0};
-  alignas(64) std::atomic<unsigned> busy_{0};        // workers that have not ended the current loop
-  alignas(64) std::atomic<std::uint32_t> epoch_{0};  // raised once per loop; odd/even has no meaning
+  // The current loop. Written by the caller while no index is to be had; atomic because a worker that comes
+  // late for the loop before may read them meanwhile, though it will not use what it read.
+  std::atomic<Call> call_{nullptr};
+  std::atomic<void*> context_{nullptr};
+  std::atomic<std::uint32_t> count_{0};
+  // The loop's number in the upper half, the next index in the lower: who takes an index knows whose it is.
+  alignas(64) std::atomic<std::uint64_t> next_{0};
+  alignas(64) std::atomic<std::uint32_t> done_{0};   // indices that have ended
+  alignas(64) std::atomic<std::uint32_t> epoch_{0};  // the loop's number, for those who wait for one
   std::atomic<bool> stop_{false};
 };
 
