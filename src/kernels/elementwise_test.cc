@@ -58,6 +58,22 @@ TEST_P(Norm, AddsTheNormedBranchToTheResidual) {
   for (std::size_t i = 0; i < kN; ++i) ASSERT_EQ(x[i], before[i] + normed[i]);
 }
 
+TEST_P(Norm, TakesTheNextNormInTheSamePass) {
+  constexpr std::size_t kN = 768;
+  const auto branch = gaussians(kN, GetParam(), 3);
+  const auto scale = gaussians(kN, 1, 4);
+  const auto next_scale = gaussians(kN, 1, 6);
+  auto expected = gaussians(kN, 100, 5);
+  auto x = expected;
+  std::vector<float> expected_norm(kN), norm(kN);
+  const NormKernels& kernels = *selected_kernels().norm;
+  kernels.add_norm(branch.data(), scale.data(), kN, 1e-6F, expected.data());
+  kernels.norm(expected.data(), next_scale.data(), kN, 1e-6F, expected_norm.data());
+  kernels.add_norm_norm(branch.data(), scale.data(), kN, 1e-6F, x.data(), next_scale.data(), norm.data());
+  EXPECT_EQ(x, expected);
+  EXPECT_EQ(norm, expected_norm);
+}
+
 INSTANTIATE_TEST_SUITE_P(Magnitudes, Norm, ::testing::Values(1e-4, 1.0, 1e5));
 
 TEST(Norm, EpsIsAWorkingConstant) {

@@ -16,9 +16,9 @@ namespace {
 using kernels::kAttentionPanel;
 using kernels::kPanel;
 
-// Rows of one task of a row-wise step, where threads share a block: 8 rows x 768 floats are 24 KB, well
-// inside a level-1 cache.
-constexpr std::size_t kRowsPerTask = 8;
+// Rows of one task of a row-wise step, where threads share a block: a row takes about a microsecond, ten
+// times what handing out a task does, and a query of 18 tokens should end on all threads at once.
+constexpr std::size_t kRowsPerTask = 2;
 
 // Queries of one task of attention, where threads share a block: 8 tokens x 3 heads are 24 rows, whole tiles
 // of every instruction set.
@@ -145,8 +145,7 @@ class Pass {
       });
     }
     const std::size_t width = config_.qkv_width();
-    linear(layer.query_key, block, team, space.wide.data(), width);
-    linear(layer.value, block, team, space.wide.data() + layer.query_key.outputs, width);
+    query_key_value(layer, block, team);
     const auto& segments = schedule_.segments();
     const RopeTable& rope = config_.full_attention[index] ? weights_.rope_full : weights_.rope_sliding;
     std::size_t row = 0;
@@ -203,22 +202,18 @@ class Pass {
       const std::size_t step = team.alone() ? segment.count : kQueriesPerTask;
       team.run(ceil_div(segment.count, step), [&](std::size_t piece, unsigned thread) {
         const std::size_t skip = piece * step;
-        attend_piece(index, segment, skip, std::min(step, segment.count - skip), queries(block, row + skip),
-                     thread);
+        const std::size_t count = std::min(step, segment.count - skip);
+        attend_piece(index, segment, skip, count, queries(block, row + skip), thread);
+        for (std::size_t r = row + skip; r < row + skip + count; ++r) {
+          operand(queries(block, r), config_.query_width(), space, r, layer.output, nullptr);
+        }
       });
       row += segment.count;
     }
-    for_rows(block, team, [&](std::size_t r) {
-      operand(queries(block, r), config_.query_width(), space, r, layer.output, nullptr);
-    });
     // An fp32 product reads the queries' rows as they are.
-    float* branch = space.hidden.data();
-    linear(layer.output, block, team, branch, config_.width, queries(block, 0), query_stride_);
+    linear(layer.output, block, team, space.hidden.data(), config_.width, queries(block, 0), query_stride_);
     for_rows(block, team, [&](std::size_t r) {
-      float* x = residual(block, r);
-      kernels_.norm->add_norm(branch + r * config_.width, layer.post_attention_norm, config_.width,
-                              config_.eps, x);
-      norm(x, layer.pre_ffn_norm, space, r, layer.gate_up, nullptr);
+      add_norm(block, r, layer.post_attention_norm, layer.pre_ffn_norm, space, layer.gate_up, nullptr);
     });
   }
 
@@ -247,16 +242,18 @@ class Pass {
     for_rows(block, team, [&](std::size_t r) {
       operand(space.wide.data() + r * config_.ffn, config_.ffn, space, r, layer.down, nullptr);
     });
-    float* branch = space.hidden.data();
-    linear(layer.down, block, team, branch, config_.width, space.wide.data(), config_.ffn);
-    const bool last = index + 1 == config_.layers;
-    for_rows(block, team, [&](std::size_t r) {
-      float* x = residual(block, r);
-      kernels_.norm->add_norm(branch + r * config_.width, layer.post_ffn_norm, config_.width, config_.eps, x);
-      if (last) return;
+    linear(layer.down, block, team, space.hidden.data(), config_.width, space.wide.data(), config_.ffn);
+    if (index + 1 < config_.layers) {
       const PackedLayer& next = weights_.layers[index + 1];
-      norm(x, next.input_norm, space, r, next.query_key, &next.value);
-    });
+      for_rows(block, team, [&](std::size_t r) {
+        add_norm(block, r, layer.post_ffn_norm, next.input_norm, space, next.query_key, &next.value);
+      });
+    } else {
+      for_rows(block, team, [&](std::size_t r) {
+        kernels_.norm->add_norm(space.hidden.data() + r * config_.width, layer.post_ffn_norm, config_.width,
+                                config_.eps, residual(block, r));
+      });
+    }
   }
 
   // wide = GELU(gate) * up, [rows, ffn]: two panels of products at a time, which are still in the level-1 or
@@ -291,6 +288,14 @@ class Pass {
     operand(h, config_.width, space, row, reader, other);
   }
 
+  // residual += RMSNorm(hidden); hidden = RMSNorm(residual), and what the layers that read it multiply.
+  void add_norm(const Block& block, std::size_t row, const float* scale, const float* next_scale,
+                BlockSpace& space, const PackedLinear& reader, const PackedLinear* other) {
+    float* h = space.hidden.data() + row * config_.width;
+    kernels_.norm->add_norm_norm(h, scale, config_.width, config_.eps, residual(block, row), next_scale, h);
+    operand(h, config_.width, space, row, reader, other);
+  }
+
   // A row as the layers that read it multiply it: as codes, in bf16, or as it is.
   void operand(const float* x, std::size_t columns, BlockSpace& space, std::size_t row,
                const PackedLinear& reader, const PackedLinear* other) {
@@ -307,14 +312,33 @@ class Pass {
     }
   }
 
+  // About sixteen tasks a thread where threads share a block, so that the last one to end is not far behind.
+  std::size_t panels_per_task(std::size_t panels, Team team) const {
+    return team.alone() ? panels : std::max<std::size_t>(1, panels / (16 * pool_.size()));
+  }
+
+  // wide = q | k | v, [rows, qkv_width]. Both products in one go of the team, the slower one first.
+  void query_key_value(const PackedLayer& layer, const Block& block, Team team) {
+    BlockSpace& space = buffers(team);
+    const PackedLinear* const parts[] = {&layer.value, &layer.query_key};
+    const std::size_t columns[] = {layer.query_key.outputs, 0};
+    const std::size_t step = panels_per_task(layer.query_key.panels(), team);
+    const std::size_t value_tasks = ceil_div(layer.value.panels(), step);
+    team.run(value_tasks + ceil_div(layer.query_key.panels(), step), [&](std::size_t task, unsigned thread) {
+      const std::size_t part = task < value_tasks ? 0 : 1;
+      const std::size_t first = (task - part * value_tasks) * step;
+      multiply(*parts[part], block, space, space.hidden.data(), config_.width, first,
+               std::min(step, parts[part]->panels() - first),
+               space.wide.data() + columns[part] + first * kPanel, config_.qkv_width(), thread);
+    });
+  }
+
   // out = in * W^T over the block's rows. `in` is what fp32 products read; it is `hidden` unless given.
   void linear(const PackedLinear& layer, const Block& block, Team team, float* out, std::size_t out_stride,
               const float* in = nullptr, std::size_t in_stride = 0) {
     BlockSpace& space = buffers(team);
     if (in == nullptr) in = space.hidden.data(), in_stride = config_.width;
-    // About four tasks a thread, so that the last one to end is not far behind.
-    const std::size_t panels = layer.panels();
-    const std::size_t step = team.alone() ? panels : std::max<std::size_t>(1, panels / (4 * pool_.size()));
+    const std::size_t panels = layer.panels(), step = panels_per_task(panels, team);
     team.run(ceil_div(panels, step), [&](std::size_t task, unsigned thread) {
       const std::size_t first = task * step;
       multiply(layer, block, space, in, in_stride, first, std::min(step, panels - first),

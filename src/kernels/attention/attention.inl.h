@@ -79,6 +79,12 @@ struct OperandF32 {
     x.store(to);
     return x;
   }
+  // kPair * kLanes numbers side by side, as words of kPair elements.
+  static Vec words(const float* x) { return Vec::load(x); }
+  // The words of kLanes columns in kPair rows, of which the first `rows` exist; the others are 0.
+  static Vec join(const float* x, std::size_t, std::size_t rows) {
+    return rows > 0 ? Vec::load(x) : Vec::zero();
+  }
 };
 
 // Calls Operand::multiply<rows> for a row count known only at run time.
@@ -106,36 +112,50 @@ std::size_t operand_bytes(std::size_t length, std::size_t head_dim) {
   return 2 * padded_length(length) * head_dim * sizeof(typename Operand::Element);
 }
 
-// Where the element (step of k, column) of a panel lies.
+// Both are read here as words of 32 bits, which are kPair elements: a panel of keys is the transpose of its
+// rows' words.
 template <class Operand>
-std::size_t panel_index(std::size_t step, std::size_t column) {
-  return (step / Operand::kPair * kTileColumns + column) * Operand::kPair + step % Operand::kPair;
+void pack_keys(const AttentionPackArgs& args, std::size_t first_row, float* to) {
+  for (std::size_t part = 0; part < args.head_dim; part += Operand::kPair * Vec::kLanes) {
+    for (std::size_t key = 0; key < kTileColumns; key += Vec::kLanes) {
+      Vec words[Vec::kLanes];
+      for (std::size_t i = 0; i < Vec::kLanes; ++i) {
+        const std::size_t row = first_row + key + i;
+        words[i] = row < args.count ? Operand::words(args.k + row * args.ldk + part) : Vec::zero();
+      }
+      Vec::transpose(words);
+      for (std::size_t i = 0; i < Vec::kLanes; ++i) {
+        words[i].store(to + (part / Operand::kPair + i) * kTileColumns + key);
+      }
+    }
+  }
+}
+
+// One panel's worth of positions for every panel of values; `to` is the first one's place for them.
+template <class Operand>
+void pack_values(const AttentionPackArgs& args, std::size_t first_row, float* to, std::size_t panel_words) {
+  for (std::size_t column = 0; column < args.head_dim; column += kTileColumns, to += panel_words) {
+    for (std::size_t i = 0; i < kTileColumns; i += Operand::kPair) {
+      const std::size_t row = first_row + i;
+      const std::size_t rows = row < args.count ? args.count - row : 0;
+      const float* from = args.v + (rows > 0 ? row * args.ldv + column : 0);
+      float* words = to + i / Operand::kPair * kTileColumns;
+      for (std::size_t j = 0; j < kTileColumns; j += Vec::kLanes) {
+        Operand::join(from + j, args.ldv, rows).store(words + j);
+      }
+    }
+  }
 }
 
 template <class Operand>
 void pack(const AttentionPackArgs& args) {
-  using Element = typename Operand::Element;
   const std::size_t padded = padded_length(args.length);
-  Element* const keys = static_cast<Element*>(args.operand);
-  Element* const values = keys + padded * args.head_dim;
-  for (std::size_t row = 0; row < padded_length(args.count); ++row) {
-    const std::size_t position = args.first + row;
-    Element* const key_panel = keys + position / kTileColumns * kTileColumns * args.head_dim;
-    for (std::size_t part = 0; part < args.head_dim; part += kTileColumns) {
-      Element k[kTileColumns] = {};
-      Element v[kTileColumns] = {};
-      if (row < args.count) {
-        for (std::size_t i = 0; i < kTileColumns; i += Vec::kLanes) {
-          Operand::put(Vec::load(args.k + row * args.ldk + part + i), k + i);
-          Operand::put(Vec::load(args.v + row * args.ldv + part + i), v + i);
-        }
-      }
-      Element* const value_panel = values + part * padded;
-      for (std::size_t i = 0; i < kTileColumns; ++i) {
-        key_panel[panel_index<Operand>(part + i, position % kTileColumns)] = k[i];
-        value_panel[panel_index<Operand>(position, i)] = v[i];
-      }
-    }
+  float* const keys = static_cast<float*>(args.operand);
+  float* const values = keys + padded * args.head_dim / Operand::kPair;
+  for (std::size_t row = 0; row < padded_length(args.count); row += kTileColumns) {
+    const std::size_t words = (args.first + row) / Operand::kPair;
+    pack_keys<Operand>(args, row, keys + words * args.head_dim);
+    pack_values<Operand>(args, row, values + words * kTileColumns, padded / Operand::kPair * kTileColumns);
   }
 }
 

@@ -9,6 +9,7 @@ namespace gemvec::kernels {
 const NormKernels kNormAvx512 = {
     .norm = norm,
     .add_norm = add_norm,
+    .add_norm_norm = add_norm_norm,
 };
 
 }  // namespace gemvec::kernels

@@ -12,6 +12,10 @@ struct NormKernels {
   void (*norm)(const float* x, const float* scale, std::size_t n, float eps, float* y);
   // x += norm(branch): the end of a residual branch.
   void (*add_norm)(const float* branch, const float* scale, std::size_t n, float eps, float* x);
+  // add_norm(), and y = norm(x) with the next norm's scale: the same bits as one after the other. y may be
+  // branch.
+  void (*add_norm_norm)(const float* branch, const float* scale, std::size_t n, float eps, float* x,
+                        const float* next_scale, float* y);
 };
 
 extern const NormKernels kNormScalar;

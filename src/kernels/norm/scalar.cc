@@ -9,6 +9,7 @@ namespace gemvec::kernels {
 const NormKernels kNormScalar = {
     .norm = norm,
     .add_norm = add_norm,
+    .add_norm_norm = add_norm_norm,
 };
 
 }  // namespace gemvec::kernels

@@ -34,14 +34,14 @@ inline void quantize_group(const float* x, Code* codes, RowGroup* group) {
   // Below 1e-30 the inverse would leave the range of fp32; such a group adds nothing to any sum.
   const bool zero = highest < 1e-30F;
   const Vec inverse = Vec::set(zero ? 0.0F : kMaxCode / highest);
-  Vec sum = Vec::zero();  // of integers below 2^24: exact in any order
+  Vec::Codes sum = {};
   for (int i = 0; i < N; ++i) {
-    const Vec code = Vec::round(v[i] * inverse);
+    const auto code = Vec::to_codes(v[i] * inverse);
     sum = sum + code;
-    Vec::store_codes(code, codes + static_cast<std::size_t>(i) * Vec::kLanes);
+    code.store(codes + static_cast<std::size_t>(i) * Vec::kLanes);
   }
   group->scale = zero ? 0.0F : highest / kMaxCode;
-  group->bias = -128 * static_cast<std::int32_t>(Vec::sum(sum));
+  group->bias = -128 * sum.total();
 }
 
 template <class Code, bool kRotate>

@@ -33,6 +33,25 @@ struct Vec {
                                                  _mm256_set1_epi32(static_cast<int>(0xFFFF0000U))))};
   }
 
+  // v[i] lane j becomes v[j] lane i. Pairs of rows, then of pairs, within halves; then the halves.
+  static void transpose(Vec (&v)[kLanes]) {
+    __m256 a[8], b[8];
+    for (int i = 0; i < 8; i += 2) {
+      a[i] = _mm256_unpacklo_ps(v[i].v, v[i + 1].v);
+      a[i + 1] = _mm256_unpackhi_ps(v[i].v, v[i + 1].v);
+    }
+    for (int i = 0; i < 8; i += 4) {
+      b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+      b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xEE);
+      b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+      b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xEE);
+    }
+    for (int j = 0; j < 4; ++j) {
+      v[j].v = _mm256_permute2f128_ps(b[j], b[4 + j], 0x20);
+      v[4 + j].v = _mm256_permute2f128_ps(b[j], b[4 + j], 0x31);
+    }
+  }
+
   friend Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
   friend Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
   friend Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
@@ -94,17 +113,25 @@ struct Vec {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed);
   }
 
-  // Integer-valued numbers of at most 127 in magnitude.
-  static void store_codes(Vec a, std::int16_t* p) {
-    const __m256i words = _mm256_cvtps_epi32(a.v);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
-                     _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
-  }
-  static void store_codes(Vec a, std::int8_t* p) {
-    const __m256i words = _mm256_cvtps_epi32(a.v);
-    const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(halves, halves));
-  }
+  // Nearest integers, ties to even, of at most 127 in magnitude where they are stored.
+  struct Codes {
+    __m256i v;
+
+    friend Codes operator+(Codes a, Codes b) { return {_mm256_add_epi32(a.v, b.v)}; }
+    [[nodiscard]] __m128i words() const {
+      return _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    }
+    void store(std::int16_t* p) const { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), words()); }
+    void store(std::int8_t* p) const {
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words(), words()));
+    }
+    [[nodiscard]] std::int32_t total() const {
+      __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+      sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4E));
+      return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xB1)));
+    }
+  };
+  static Codes to_codes(Vec a) { return {_mm256_cvtps_epi32(a.v)}; }
 };
 
 }  // namespace

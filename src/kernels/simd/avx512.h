@@ -52,18 +52,44 @@ struct Vec {
 
   static Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
   // Butterflies over strides 1, 2, 4 and 8 within the vector. (a, b) becomes (a + b, a - b): the swapped
-  // vector plus the vector with every second element, pair, quarter or half negated, which rounds like the
-  // subtraction.
+  // vector plus the vector with every second element, pair, quarter or half times -1, which rounds like the
+  // addition and the subtraction.
   static Vec hadamard(Vec a) {
-    const auto negate = [](__m512 v, __mmask16 lanes) {
-      return _mm512_xor_ps(v, _mm512_mask_blend_ps(lanes, _mm512_setzero_ps(), _mm512_set1_ps(-0.0F)));
+    const auto add = [](__m512 swapped, __m512 v, __mmask16 negated) {
+      const __m512 signs = _mm512_mask_blend_ps(negated, _mm512_set1_ps(1.0F), _mm512_set1_ps(-1.0F));
+      return _mm512_fmadd_ps(v, signs, swapped);
     };
     __m512 v = a.v;
-    v = _mm512_add_ps(_mm512_shuffle_ps(v, v, 0xB1), negate(v, 0xAAAA));
-    v = _mm512_add_ps(_mm512_shuffle_ps(v, v, 0x4E), negate(v, 0xCCCC));
-    v = _mm512_add_ps(_mm512_shuffle_f32x4(v, v, 0xB1), negate(v, 0xF0F0));
-    v = _mm512_add_ps(_mm512_shuffle_f32x4(v, v, 0x4E), negate(v, 0xFF00));
+    v = add(_mm512_shuffle_ps(v, v, 0xB1), v, 0xAAAA);
+    v = add(_mm512_shuffle_ps(v, v, 0x4E), v, 0xCCCC);
+    v = add(_mm512_shuffle_f32x4(v, v, 0xB1), v, 0xF0F0);
+    v = add(_mm512_shuffle_f32x4(v, v, 0x4E), v, 0xFF00);
     return {v};
+  }
+  // v[i] lane j becomes v[j] lane i. Pairs of rows, then of pairs, within quarters; then the quarters.
+  static void transpose(Vec (&v)[kLanes]) {
+    __m512 a[16], b[16];
+    for (int i = 0; i < 16; i += 2) {
+      a[i] = _mm512_unpacklo_ps(v[i].v, v[i + 1].v);
+      a[i + 1] = _mm512_unpackhi_ps(v[i].v, v[i + 1].v);
+    }
+    for (int i = 0; i < 16; i += 4) {
+      b[i] = _mm512_shuffle_ps(a[i], a[i + 2], 0x44);
+      b[i + 1] = _mm512_shuffle_ps(a[i], a[i + 2], 0xEE);
+      b[i + 2] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+      b[i + 3] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0xEE);
+    }
+    // b[4 q + j]: of rows 4 q .. 4 q + 3, columns j, j + 4, j + 8 and j + 12 in the quarters.
+    for (int j = 0; j < 4; ++j) {
+      const __m512 even01 = _mm512_shuffle_f32x4(b[j], b[4 + j], 0x88);
+      const __m512 odd01 = _mm512_shuffle_f32x4(b[j], b[4 + j], 0xDD);
+      const __m512 even23 = _mm512_shuffle_f32x4(b[8 + j], b[12 + j], 0x88);
+      const __m512 odd23 = _mm512_shuffle_f32x4(b[8 + j], b[12 + j], 0xDD);
+      v[j].v = _mm512_shuffle_f32x4(even01, even23, 0x88);
+      v[4 + j].v = _mm512_shuffle_f32x4(odd01, odd23, 0x88);
+      v[8 + j].v = _mm512_shuffle_f32x4(even01, even23, 0xDD);
+      v[12 + j].v = _mm512_shuffle_f32x4(odd01, odd23, 0xDD);
+    }
   }
   // Lanes begin .. end - 1 of a; `other` in the rest.
   static Vec keep(Vec a, std::size_t begin, std::size_t end, float other) {
@@ -93,13 +119,20 @@ struct Vec {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
   }
 
-  // Integer-valued numbers of at most 127 in magnitude.
-  static void store_codes(Vec a, std::int16_t* p) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a.v)));
-  }
-  static void store_codes(Vec a, std::int8_t* p) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v)));
-  }
+  // Nearest integers, ties to even, of at most 127 in magnitude where they are stored.
+  struct Codes {
+    __m512i v;
+
+    friend Codes operator+(Codes a, Codes b) { return {_mm512_add_epi32(a.v, b.v)}; }
+    void store(std::int16_t* p) const {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(v));
+    }
+    void store(std::int8_t* p) const {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
+    }
+    [[nodiscard]] std::int32_t total() const { return _mm512_reduce_add_epi32(v); }
+  };
+  static Codes to_codes(Vec a) { return {_mm512_cvtps_epi32(a.v)}; }
 };
 
 }  // namespace

@@ -32,6 +32,8 @@ struct Vec {
   }
   static Vec load_bf16_odd(const std::uint16_t* p) { return load_bf16_even(p + 1); }
 
+  static void transpose(Vec (&)[kLanes]) {}
+
   friend Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
   friend Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
   friend Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
@@ -72,8 +74,15 @@ struct Vec {
     *p = static_cast<std::uint16_t>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
   }
 
-  // An integer-valued number of at most 127 in magnitude.
-  static void store_codes(Vec a, std::int16_t* p) { *p = static_cast<std::int16_t>(a.v); }
+  // The nearest integer, ties to even, of at most 127 in magnitude where it is stored.
+  struct Codes {
+    std::int32_t v;
+
+    friend Codes operator+(Codes a, Codes b) { return {a.v + b.v}; }
+    void store(std::int16_t* p) const { *p = static_cast<std::int16_t>(v); }
+    [[nodiscard]] std::int32_t total() const { return v; }
+  };
+  static Codes to_codes(Vec a) { return {static_cast<std::int32_t>(round(a).v)}; }
 };
 
 }  // namespace
