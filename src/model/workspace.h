@@ -45,10 +45,11 @@ struct Block {
   std::size_t segment_begin = 0, segment_end = 0;
 };
 
-// Rows of a block at most, beside what a segment's panel of 32 may add. 128 rows of 768 codes and of 1152
-// gated fp32 numbers are 0.1 or 0.2 and 0.6 MB: they stay in a level-2 cache of 1 MB, or nearly in one of 512
-// KB, while panels of weights pass by, and unpacking a panel costs 1/128 of what is done with it.
-inline constexpr std::size_t kBlockRows = 128;
+// Rows of a block at most, beside what a segment's panel of 32 may add. 96 rows of 768 codes and of 1152
+// gated fp32 numbers are 0.1 or 0.2 and 0.4 MB: they stay in a level-2 cache of 1 MB, or nearly in one of 512
+// KB, while panels of weights pass by, and unpacking a panel costs 1/96 of what is done with it. 128 and 64
+// rows were 2 and 1 % slower with AVX-512 and int8 products (docs/benchmarks.md).
+inline constexpr std::size_t kBlockRows = 96;
 inline constexpr std::size_t kMaxBlockRows = kBlockRows + kernels::kAttentionPanel;
 
 // Cuts a batch into blocks. Kept between batches, so that its vectors keep their memory.

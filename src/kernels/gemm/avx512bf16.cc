@@ -25,10 +25,13 @@ struct TileBf16 {
   using B = std::uint16_t;
   // C[R, kTileColumns] = A[R, k] * B[k, kTileColumns], two steps of k at a time.
   static void run(const std::uint16_t* a, std::size_t lda, const std::uint16_t* b, float* c, std::size_t ldc,
-                  std::size_t k) {
+                  std::size_t k, const Ahead& next) {
     Rows<std::uint16_t, R> rows(a, lda);
     Accumulators<R> sums;
-    for (std::size_t p = 0; p < k; p += 2, b += 2 * kPanel, rows.advance(2)) {
+    const char* ahead = next.at();
+    const std::size_t ahead_step = next.step();
+    for (std::size_t p = 0; p < k; p += 2, b += 2 * kPanel, rows.advance(2), ahead += ahead_step) {
+      Ahead::ask(ahead);
       const __m512bh b0 = as_bf16(_mm512_loadu_si512(b));
       const __m512bh b1 = as_bf16(_mm512_loadu_si512(b + kPanel));
 #pragma GCC unroll 12

@@ -49,10 +49,14 @@ struct TileF32 {
   using A = float;
   using B = float;
   // C[R, kTileColumns] = A[R, k] * B[k, kTileColumns], rows of B kPanel apart.
-  static void run(const float* a, std::size_t lda, const float* b, float* c, std::size_t ldc, std::size_t k) {
+  static void run(const float* a, std::size_t lda, const float* b, float* c, std::size_t ldc, std::size_t k,
+                  const Ahead& next) {
     Rows<float, R> rows(a, lda);
     Accumulators<R> sums;
-    for (std::size_t p = 0; p < k; ++p, b += kPanel, rows.advance(1)) {
+    const char* ahead = next.at();
+    const std::size_t ahead_step = next.step();
+    for (std::size_t p = 0; p < k; ++p, b += kPanel, rows.advance(1), ahead += ahead_step) {
+      Ahead::ask(ahead);
       Vec column[Vec::kTileRegs];
       for (int j = 0; j < Vec::kTileRegs; ++j)
         column[j] = Vec::load(b + static_cast<std::size_t>(j) * Vec::kLanes);
@@ -69,10 +73,13 @@ struct TileBf16Wide {
   using B = std::uint16_t;
   // The same over pairs of bf16: two steps of k for each row of pairs.
   static void run(const float* a, std::size_t lda, const std::uint16_t* b, float* c, std::size_t ldc,
-                  std::size_t k) {
+                  std::size_t k, const Ahead& next) {
     Rows<float, R> rows(a, lda);
     Accumulators<R> sums;
-    for (std::size_t p = 0; p < k; p += 2, b += 2 * kPanel, rows.advance(2)) {
+    const char* ahead = next.at();
+    const std::size_t ahead_step = next.step();
+    for (std::size_t p = 0; p < k; p += 2, b += 2 * kPanel, rows.advance(2), ahead += ahead_step) {
+      Ahead::ask(ahead);
       Vec column[Vec::kTileRegs];
       for (int j = 0; j < Vec::kTileRegs; ++j) {
         column[j] = Vec::load_bf16_even(b + static_cast<std::size_t>(j) * 2 * Vec::kLanes);
@@ -92,11 +99,11 @@ struct TileBf16Wide {
 // Calls Tile<rows>::run for a row count known only at run time.
 template <template <int> class Tile, int R>
 void run_rows(int rows, const typename Tile<1>::A* a, std::size_t lda, const typename Tile<1>::B* b, float* c,
-              std::size_t ldc, std::size_t k) {
+              std::size_t ldc, std::size_t k, const Ahead& next) {
   if (rows == R) {
-    Tile<R>::run(a, lda, b, c, ldc, k);
+    Tile<R>::run(a, lda, b, c, ldc, k, next);
   } else if constexpr (R > 1) {
-    run_rows<Tile, R - 1>(rows, a, lda, b, c, ldc, k);
+    run_rows<Tile, R - 1>(rows, a, lda, b, c, ldc, k, next);
   }
 }
 
@@ -114,6 +121,7 @@ void multiply(const GemmArgs& args) {
   const std::size_t tiles = (args.m + kMaxRows - 1) / kMaxRows;
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
     const B* b = static_cast<const B*>(args.b) + panel * args.b_panel_stride;
+    Ahead next(b + args.b_panel_stride, args.k * kPanel * sizeof(B));
     for (std::size_t column = 0; column < kPanel; column += kTileColumns) {
       float* c = args.c + panel * kPanel + column;
       for (std::size_t tile = 0; tile < tiles; ++tile) {
@@ -121,7 +129,8 @@ void multiply(const GemmArgs& args) {
         const std::size_t end = (tile + 1) * args.m / tiles;
         run_rows<Tile, kMaxRows>(static_cast<int>(end - begin),
                                  static_cast<const A*>(args.a) + begin * args.lda, args.lda,
-                                 b + column * kPerColumn, c + begin * args.ldc, args.ldc, args.k);
+                                 b + column * kPerColumn, c + begin * args.ldc, args.ldc, args.k, next);
+        next.pass(args.k / kPerColumn);
       }
     }
   }

@@ -36,9 +36,11 @@ struct TileInt8 {
   using Code = Dot::Code;
 
   static void run(const Code* a, std::size_t lda, const RowGroup* groups, std::size_t ldg, const TileB& b,
-                  float* c, std::size_t ldc, std::size_t k, std::size_t group) {
+                  float* c, std::size_t ldc, std::size_t k, std::size_t group, const Ahead& next) {
     Rows<Code, R> rows(a, lda);
     const std::byte* codes = b.codes;
+    const char* ahead = next.at();
+    const std::size_t ahead_step = next.step();
     Vec sums[R][kInt8TileRegs];
 // Loops over rows are unrolled by order: where the compiler would not, it keeps the sums in memory.
 #pragma GCC unroll 6
@@ -58,6 +60,8 @@ struct TileInt8 {
           const Dot b0 = Dot::load(codes);
           const Dot b1 = Dot::load(codes + sizeof(Dot));
           codes += b.step_bytes;
+          Ahead::ask(ahead);
+          ahead += ahead_step;
 #pragma GCC unroll 6
           for (int r = 0; r < R; ++r) {
             const Dot x = Dot::broadcast(rows.at(r) + u * Dot::kStep);
@@ -86,11 +90,12 @@ struct TileInt8 {
 
 template <int R>
 void run_int8_rows(int rows, const Dot::Code* a, std::size_t lda, const RowGroup* groups, std::size_t ldg,
-                   const TileB& b, float* c, std::size_t ldc, std::size_t k, std::size_t group) {
+                   const TileB& b, float* c, std::size_t ldc, std::size_t k, std::size_t group,
+                   const Ahead& next) {
   if (rows == R) {
-    TileInt8<R>::run(a, lda, groups, ldg, b, c, ldc, k, group);
+    TileInt8<R>::run(a, lda, groups, ldg, b, c, ldc, k, group, next);
   } else if constexpr (R > 1) {
-    run_int8_rows<R - 1>(rows, a, lda, groups, ldg, b, c, ldc, k, group);
+    run_int8_rows<R - 1>(rows, a, lda, groups, ldg, b, c, ldc, k, group, next);
   }
 }
 
@@ -136,8 +141,10 @@ void multiply_int8(const GemmInt8Args& args) {
   if (args.m == 0) return;
   const std::size_t tiles = (args.m + kInt8TileRows - 1) / kInt8TileRows;
   const auto* a = static_cast<const Dot::Code*>(args.a);
+  const std::size_t bytes = Panel::bytes(args.k, args.group);
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
-    const std::byte* from = args.b + panel * Panel::bytes(args.k, args.group);
+    const std::byte* from = args.b + panel * bytes;
+    Ahead next(from + bytes, bytes);
     for (std::size_t column = 0; column < kPanel; column += kInt8TileColumns) {
       const TileB b = Panel::tile(from, column, args.k, args.group, args.scratch);
       float* c = args.c + panel * kPanel + column;
@@ -146,7 +153,8 @@ void multiply_int8(const GemmInt8Args& args) {
         const std::size_t end = (tile + 1) * args.m / tiles;
         run_int8_rows<kInt8TileRows>(static_cast<int>(end - begin), a + begin * args.lda, args.lda,
                                      args.a_groups + begin * args.ldg, args.ldg, b, c + begin * args.ldc,
-                                     args.ldc, args.k, args.group);
+                                     args.ldc, args.k, args.group, next);
+        next.pass(args.k / Dot::kStep);
       }
     }
   }

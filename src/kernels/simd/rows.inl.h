@@ -35,5 +35,28 @@ struct Rows {
   }
 };
 
+// The panel of B that follows the one at hand, asked for a line at each step of k of the tiles before it:
+// else the first tile of every panel would wait for each of its lines, from the level-3 cache or, where a
+// query alone passes once over all weights, from memory. A line a step, because the processor can only wait
+// for some twenty at a time. Prefetching never faults, so the last panel may ask for what lies behind it,
+// which mostly is the next product's first.
+class Ahead {
+ public:
+  static constexpr std::size_t kLine = 64;
+
+  Ahead(const void* panel, std::size_t bytes) : at_(static_cast<const char*>(panel)), end_(at_ + bytes) {}
+  // What the next tile asks for first, and bytes from one line to the next: none when all is on its way.
+  [[nodiscard]] const char* at() const { return at_; }
+  [[nodiscard]] std::size_t step() const { return at_ < end_ ? kLine : 0; }
+  // A tile has asked for `lines`.
+  void pass(std::size_t lines) { at_ += lines * step(); }
+  // Into the level-2 cache: the panel at hand has the first.
+  static void ask(const char* line) { __builtin_prefetch(line, 0, 2); }
+
+ private:
+  const char* at_;
+  const char* end_;
+};
+
 }  // namespace
 }  // namespace gemvec::kernels
