@@ -40,12 +40,12 @@ void ThreadPool::run_erased(std::size_t count, Call call, void* context) {
     return;
   }
   assert(count < UINT32_MAX);
-  call_.store(call, std::memory_order_relaxed);
-  context_.store(context, std::memory_order_relaxed);
-  count_.store(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
+  call_ = call;
+  context_ = context;
+  count_ = static_cast<std::uint32_t>(count);
   done_.store(0, std::memory_order_relaxed);
   const std::uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
-  next_.store(std::uint64_t{epoch} << 32U, std::memory_order_release);
+  left_.store(std::uint64_t{epoch} << 32U | count_, std::memory_order_release);
   epoch_.store(epoch, std::memory_order_release);
   epoch_.notify_all();
   drain(0);
@@ -60,25 +60,19 @@ void ThreadPool::run_erased(std::size_t count, Call call, void* context) {
   }
 }
 
-// Takes indices of the loop that it finds until there are none left. What it reads of the loop holds if it
-// then gets an index of the same loop, because that loop cannot end, nor the next begin, without it.
+// Takes indices of the loop that it finds until there are none left.
 void ThreadPool::drain(unsigned thread) {
-  std::uint64_t next = next_.load(std::memory_order_acquire);
-  const std::uint64_t epoch = next >> 32U;
+  std::uint64_t left = left_.load(std::memory_order_acquire);
+  const std::uint64_t epoch = left >> 32U;
   std::uint32_t ended = 0, count = 0;
-  while (next >> 32U == epoch) {
-    const Call call = call_.load(std::memory_order_relaxed);
-    void* const context = context_.load(std::memory_order_relaxed);
-    count = count_.load(std::memory_order_relaxed);
-    const auto index = static_cast<std::uint32_t>(next);
-    if (index >= count) break;
-    if (!next_.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
-      continue;
-    }
-    call(context, index, thread);
+  while (left >> 32U == epoch && static_cast<std::uint32_t>(left) != 0) {
+    if (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acquire)) continue;
+    count = count_;
+    call_(context_, count - static_cast<std::uint32_t>(left), thread);
     ++ended;
-    next = next_.load(std::memory_order_acquire);
+    left = left_.load(std::memory_order_acquire);
   }
+  // The loop may end with this, and the next begin.
   if (ended != 0 && done_.fetch_add(ended, std::memory_order_acq_rel) + ended == count) done_.notify_one();
 }
 

@@ -44,13 +44,13 @@ class ThreadPool {
   void drain(unsigned thread);
 
   std::vector<std::thread> workers_;
-  // The current loop. Written by the caller while no index is to be had; atomic because a worker that comes
-  // late for the loop before may read them meanwhile, though it will not use what it read.
-  std::atomic<Call> call_{nullptr};
-  std::atomic<void*> context_{nullptr};
-  std::atomic<std::uint32_t> count_{0};
-  // The loop's number in the upper half, the next index in the lower: who takes an index knows whose it is.
-  alignas(64) std::atomic<std::uint64_t> next_{0};
+  // The current loop. Written by the caller after the loop before has ended; read by who took an index.
+  Call call_ = nullptr;
+  void* context_ = nullptr;
+  std::uint32_t count_ = 0;
+  // The loop's number in the upper half, the indices that are left in the lower: who takes one knows that it
+  // is of the loop that it saw, whatever has happened since, and that this loop cannot end before it has.
+  alignas(64) std::atomic<std::uint64_t> left_{0};
   alignas(64) std::atomic<std::uint32_t> done_{0};   // indices that have ended
   alignas(64) std::atomic<std::uint32_t> epoch_{0};  // the loop's number, for those who wait for one
   std::atomic<bool> stop_{false};

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -50,6 +51,18 @@ TEST(ThreadPool, WritesOfOneLoopAreSeenByTheNext) {
     pool.run(values.size(), [&](std::size_t i, unsigned) { values[i] += i + loop; });
   for (std::size_t i = 0; i < values.size(); ++i)
     EXPECT_EQ(values[i], 2000 * i + 2000 * std::uint64_t{1999} / 2);
+}
+
+TEST(ThreadPool, AThreadThatComesLateForALoopTakesNothingOfTheNext) {
+  // Short loops of changing lengths, whose bodies lie on the caller's stack: an index too many, or one of
+  // another loop, would be seen in the counts, and an index too few would never end.
+  ThreadPool pool(4);
+  for (std::size_t loop = 0; loop < 50'000; ++loop) {
+    const std::size_t count = 2 + loop * 7 % 13;
+    std::array<std::atomic<int>, 16> calls{};
+    pool.run(count, [&calls](std::size_t index, unsigned) { ++calls[index]; });
+    for (std::size_t i = 0; i < calls.size(); ++i) ASSERT_EQ(calls[i], i < count ? 1 : 0) << i << ' ' << loop;
+  }
 }
 
 TEST(ThreadPool, WakesUpAfterASleep) {
