@@ -25,7 +25,7 @@ OUTSIDE = {
     "include": ("gemvec/",),
     "cli": ("gemvec/", "cli/", "server/options.h", "server/serve.h"),
     "server": ("gemvec/", "server/"),
-    "bindings": ("gemvec/c_api.h", "bindings/"),
+    "bindings": ("gemvec/gemvec.h", "bindings/"),
 }
 # Libraries that only some rooms may use. A header's first match decides; the rest is free.
 LIBRARIES = [
