@@ -70,7 +70,7 @@ GEMVEC_API uint32_t gemvec_abi_version(void);
 GEMVEC_API const char* gemvec_version(void);
 
 // "ok", "invalid argument", ...; "unknown" for a number that is no status.
-GEMVEC_API const char* gemvec_status_name(gemvec_status status);
+GEMVEC_API const char* gemvec_status_name(int32_t status);
 
 // What the last call on this thread that failed said: one sentence that names the file, argument or field and
 // what was expected. "" if none failed. Valid until the next call of gemvec on this thread.
@@ -114,18 +114,19 @@ typedef struct gemvec_load_options {
   // .gemvec file. Required.
   const char* model;
   const char* cache_dir;  // where packed weights are kept between processes; NULL: the user's cache
-  gemvec_dtype dtype;
-  gemvec_compute compute;
-  uint32_t threads;  // 0: one per core that this process may run on
-  int32_t exact;     // not 0: fp32 arithmetic over exactly the file's numbers; dtype only chooses the file
+  int32_t dtype;          // gemvec_dtype
+  int32_t compute;        // gemvec_compute
+  uint32_t threads;       // 0: one per core that this process may run on
+  int32_t exact;  // not 0: fp32 arithmetic over exactly the file's numbers; dtype only chooses the file
   int32_t allow_headless;   // not 0: take a GGUF or ONNX file without the dense layers
   int32_t no_cache;         // not 0: pack weights into private memory
   int32_t skip_self_check;  // not 0: do not compare the card's example with the release
   uint64_t max_memory;      // bytes of working memory at most; 0: no limit
   // Called while weights are packed, with bytes done and in all. May be NULL.
   void (*progress)(void* user, const char* stage, uint64_t done, uint64_t total);
-  // Called at the end of loading for each thing worth telling. `message` ends with the call. May be NULL.
-  void (*log)(void* user, gemvec_log_level level, const char* message);
+  // Called at the end of loading for each thing worth telling, with a gemvec_log_level. `message` ends with
+  // the call. May be NULL.
+  void (*log)(void* user, int32_t level, const char* message);
   void* user;  // handed to both
 } gemvec_load_options;
 
@@ -210,16 +211,16 @@ enum {
 };
 
 typedef struct gemvec_embed_options {
-  size_t struct_size;  // sizeof(gemvec_embed_options)
-  gemvec_text task;    // name of a prompt that goes before every text; {NULL, 0}: none
-  gemvec_text title;   // with task retrieval-document; {NULL, 0}: "none"
-  gemvec_text prompt;  // or the prompt itself, as it is. Not together with `task`
-  uint32_t outputs;    // GEMVEC_OUTPUT_... or-ed together; 0: GEMVEC_OUTPUT_VECTORS
-  uint32_t dim;        // of vectors: 768, 512, 256 or 128; 0: 768
-  int32_t raw;         // not 0: vectors as they leave the head, cut to `dim`, not of unit length
-  gemvec_truncate truncate;
-  gemvec_control_text control_text;
-  uint32_t max_tokens;  // 2..2048, BOS and EOS included; 0: 2048
+  size_t struct_size;    // sizeof(gemvec_embed_options)
+  gemvec_text task;      // name of a prompt that goes before every text; {NULL, 0}: none
+  gemvec_text title;     // with task retrieval-document; {NULL, 0}: "none"
+  gemvec_text prompt;    // or the prompt itself, as it is. Not together with `task`
+  uint32_t outputs;      // GEMVEC_OUTPUT_... or-ed together; 0: GEMVEC_OUTPUT_VECTORS
+  uint32_t dim;          // of vectors: 768, 512, 256 or 128; 0: 768
+  int32_t raw;           // not 0: vectors as they leave the head, cut to `dim`, not of unit length
+  int32_t truncate;      // gemvec_truncate
+  int32_t control_text;  // gemvec_control_text
+  uint32_t max_tokens;   // 2..2048, BOS and EOS included; 0: 2048
   // Asked before each micro-batch (some tens of milliseconds of work); not 0 ends the call with
   // GEMVEC_CANCELLED. May be NULL.
   int (*cancelled)(void* user);
@@ -303,21 +304,21 @@ GEMVEC_API const gemvec_tokenizer* gemvec_model_tokenizer(const gemvec_model* mo
 // Number of ids; every id that comes out is below it.
 GEMVEC_API size_t gemvec_vocab_size(const gemvec_tokenizer* tokenizer);
 typedef enum gemvec_special { GEMVEC_PAD = 0, GEMVEC_EOS = 1, GEMVEC_BOS = 2 } gemvec_special;
-// The id of a mark, or -1.
-GEMVEC_API int32_t gemvec_special_id(const gemvec_tokenizer* tokenizer, gemvec_special which);
+// The id of a gemvec_special, or -1.
+GEMVEC_API int32_t gemvec_special_id(const gemvec_tokenizer* tokenizer, int32_t which);
 // 1 if the id is a mark that no text has (<pad>, <bos>, <start_of_turn>, ...), else 0.
 GEMVEC_API int gemvec_is_special(const gemvec_tokenizer* tokenizer, int32_t id);
 // The token as the vocabulary spells it; {NULL, 0} if there is no such id. Lives as long as the tokenizer.
 GEMVEC_API gemvec_text gemvec_piece(const gemvec_tokenizer* tokenizer, int32_t id);
 
 typedef struct gemvec_tokenize_options {
-  size_t struct_size;   // sizeof(gemvec_tokenize_options)
-  gemvec_text prompt;   // put before every text, and tokenised together with it
-  uint32_t max_tokens;  // BOS and EOS included, at least 2; 0: no limit
-  int32_t no_bos_eos;   // not 0: without BOS and EOS
-  int32_t byte_ranges;  // not 0: also gemvec_tokens_ranges()
-  gemvec_truncate truncate;
-  gemvec_control_text control_text;
+  size_t struct_size;    // sizeof(gemvec_tokenize_options)
+  gemvec_text prompt;    // put before every text, and tokenised together with it
+  uint32_t max_tokens;   // BOS and EOS included, at least 2; 0: no limit
+  int32_t no_bos_eos;    // not 0: without BOS and EOS
+  int32_t byte_ranges;   // not 0: also gemvec_tokens_ranges()
+  int32_t truncate;      // gemvec_truncate
+  int32_t control_text;  // gemvec_control_text
 } gemvec_tokenize_options;
 
 // Bytes [begin, end) of prompt and text that a token stands for; empty for BOS and EOS.
@@ -361,14 +362,14 @@ typedef enum gemvec_similarity_kind {
   GEMVEC_MANHATTAN = 3   // likewise
 } gemvec_similarity_kind;
 
-// out[i, j] = similarity of a[i] and b[j]: a [rows_a, dim], b [rows_b, dim], out [rows_a, rows_b], all row by
-// row; `out` overlaps neither. Sums are taken in double precision. A vector of zeros has cosine 0 with all.
-// Errors: GEMVEC_INVALID_ARGUMENT.
-GEMVEC_API gemvec_status gemvec_similarity(gemvec_similarity_kind kind, const float* a, size_t rows_a,
-                                           const float* b, size_t rows_b, size_t dim, float* out);
+// `kind` is a gemvec_similarity_kind. out[i, j] = similarity of a[i] and b[j]: a [rows_a, dim], b [rows_b,
+// dim], out [rows_a, rows_b], all row by row; `out` overlaps neither. Sums are taken in double precision. A
+// vector of zeros has cosine 0 with all. Errors: GEMVEC_INVALID_ARGUMENT.
+GEMVEC_API gemvec_status gemvec_similarity(int32_t kind, const float* a, size_t rows_a, const float* b,
+                                           size_t rows_b, size_t dim, float* out);
 // out[i] = similarity of a[i] and b[i]: a and b [rows, dim], out [rows].
-GEMVEC_API gemvec_status gemvec_similarity_pairwise(gemvec_similarity_kind kind, const float* a,
-                                                    const float* b, size_t rows, size_t dim, float* out);
+GEMVEC_API gemvec_status gemvec_similarity_pairwise(int32_t kind, const float* a, const float* b, size_t rows,
+                                                    size_t dim, float* out);
 
 #ifdef __cplusplus
 }  // extern "C"
