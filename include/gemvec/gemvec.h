@@ -20,9 +20,9 @@
 // zero byte.
 //
 // Threads. Every function may be called from any thread, and one model from many at once: they take turns on
-// its threads. Only freeing must wait until nobody uses the object. Results and tokens are independent of the
-// model they came from and do not change. Callbacks are called on the thread that made the call; they must
-// not throw or jump out of it.
+// its threads, short calls are embedded together, and go between the layers of long ones. Only freeing must
+// wait until nobody uses the object. Results and tokens are independent of the model they came from and do
+// not change. Callbacks are called on the thread that made the call; they must not throw or jump out of it.
 //
 // fork(). A model's threads do not exist in a forked child. There every call with it is GEMVEC_UNSUPPORTED,
 // and freeing it frees nothing. Load the model in the child: it maps the same files, which takes

@@ -285,6 +285,38 @@ TEST_F(CApi, ManyThreadsGetTheBitsOfOne) {
   EXPECT_EQ(refused.load(), static_cast<int>(kThreads * kCalls));
 }
 
+TEST_F(CApi, AShortCallDoesNotWaitForTheEndOfALongOne) {
+  const std::string long_text(4000, 'x');
+  const std::vector<gemvec_text> texts(40, text(long_text));
+  std::atomic<bool> begun = false;
+  std::atomic<bool> ended = false;
+  std::thread indexing([&] {
+    gemvec_embed_options options = embed_options();
+    options.user = &begun;
+    options.progress = [](void* user, std::size_t, std::size_t) {
+      *static_cast<std::atomic<bool>*>(user) = true;
+    };
+    gemvec_result* out = nullptr;
+    EXPECT_EQ(gemvec_embed(model_.get(), texts.data(), texts.size(), &options, &out), GEMVEC_OK);
+    ended = true;
+    gemvec_result_free(out);
+  });
+  while (!begun) std::this_thread::yield();
+  const gemvec_text one = text("one");
+  int answered = 0;
+  std::vector<float> first;
+  while (!ended && answered < 5) {
+    gemvec_result* out = nullptr;
+    EXPECT_EQ(gemvec_embed(model_.get(), &one, 1, nullptr, &out), GEMVEC_OK);
+    const Answer answer(out);
+    if (first.empty()) first = vectors_of(answer);
+    EXPECT_EQ(vectors_of(answer), first);
+    if (!ended) ++answered;
+  }
+  EXPECT_EQ(answered, 5);  // of a call that is many micro-batches long
+  indexing.join();
+}
+
 TEST_F(CApi, StopsWhenAskedTo) {
   int asked = 0;
   gemvec_embed_options options = embed_options();

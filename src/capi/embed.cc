@@ -112,6 +112,15 @@ Result<Embeddings> embed_short(const gemvec_model& model, std::span<const std::s
   return vectors;
 }
 
+// A call that lets the short ones of other threads go first.
+struct LongCall {
+  LongCall(const gemvec_model& model, const Call& call) : options(call.options), guard(*model.together) {
+    options.between_layers = [&together = *model.together] { together.serve(); };
+  }
+  EmbedOptions options;
+  Together::Long guard;
+};
+
 gemvec_result from_tokens(TokenEmbeddings tokens, bool vectors) {
   gemvec_result result;
   result.count = tokens.texts.size();
@@ -132,7 +141,8 @@ gemvec_result from_vectors(Embeddings vectors) {
 Result<gemvec_result> embed_texts(const gemvec_model& model, std::span<const std::string_view> texts,
                                   const Call& call) {
   if ((call.outputs & GEMVEC_OUTPUT_TOKENS) != 0) {
-    GEMVEC_TRY(tokens, model.embedder.embed_tokens(texts, call.options));
+    const LongCall embed(model, call);
+    GEMVEC_TRY(tokens, model.embedder.embed_tokens(texts, embed.options));
     return from_tokens(std::move(tokens), call.options.vectors);
   }
   const bool valid_limit = call.options.max_tokens >= 2 && call.options.max_tokens <= model.info.max_tokens;
@@ -140,7 +150,8 @@ Result<gemvec_result> embed_texts(const gemvec_model& model, std::span<const std
     GEMVEC_TRY(vectors, embed_short(model, texts, call.options));
     return from_vectors(std::move(vectors));
   }
-  GEMVEC_TRY(vectors, model.embedder.embed(texts, call.options));
+  const LongCall embed(model, call);
+  GEMVEC_TRY(vectors, model.embedder.embed(texts, embed.options));
   return from_vectors(std::move(vectors));
 }
 
@@ -173,7 +184,8 @@ Status read_call(const gemvec_model& model, const gemvec_embed_options* options,
 Result<gemvec_result> embed_lists(const gemvec_model& model,
                                   std::span<const std::span<const std::int32_t>> lists, const Call& call) {
   if ((call.outputs & GEMVEC_OUTPUT_TOKENS) != 0) {
-    GEMVEC_TRY(tokens, model.embedder.embed_tokens_ids(lists, call.options));
+    const LongCall embed(model, call);
+    GEMVEC_TRY(tokens, model.embedder.embed_tokens_ids(lists, embed.options));
     return from_tokens(std::move(tokens), call.options.vectors);
   }
   std::size_t tokens = 0;
@@ -182,7 +194,8 @@ Result<gemvec_result> embed_lists(const gemvec_model& model,
     GEMVEC_TRY(vectors, model.together->embed_ids(lists, call.options));
     return from_vectors(std::move(vectors));
   }
-  GEMVEC_TRY(vectors, model.embedder.embed_ids(lists, call.options));
+  const LongCall embed(model, call);
+  GEMVEC_TRY(vectors, model.embedder.embed_ids(lists, embed.options));
   return from_vectors(std::move(vectors));
 }
 

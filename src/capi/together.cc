@@ -39,29 +39,49 @@ Result<Embeddings> Together::embed_ids(std::span<const std::span<const std::int3
   return result;
 }
 
+Together::Long::Long(Together& together) : together_(together) {
+  const std::scoped_lock lock(together_.mutex_);
+  ++together_.long_;
+}
+
+Together::Long::~Long() {
+  const std::scoped_lock lock(together_.mutex_);
+  --together_.long_;
+  together_.changed_.notify_all();
+}
+
+void Together::serve() {
+  std::unique_lock lock(mutex_);
+  if (!busy_ && first_ != nullptr) work(lock);
+}
+
 void Together::wait_for(Waiting& own) {
   std::unique_lock lock(mutex_);
   (first_ == nullptr ? first_ : last_->next) = &own;
   last_ = &own;
   while (!own.done) {
-    if (busy_) {
+    // Beside a long call this thread would wait for the model itself, while all others wait for this thread.
+    if (busy_ || long_ > 0) {
       changed_.wait(lock);
-      continue;
+    } else {
+      work(lock);  // of the oldest calls; if this one is not among them, there is another turn
     }
-    // The oldest calls go first; if this one is not among them, there is another turn.
-    busy_ = true;
-    Waiting* calls = take();
-    lock.unlock();
-    run(calls);
-    lock.lock();
-    for (Waiting* call = calls; call != nullptr;) {
-      Waiting* next = call->next;  // its thread may go as soon as it is done and the lock is free
-      call->done = true;
-      call = next;
-    }
-    busy_ = false;
-    changed_.notify_all();
   }
+}
+
+void Together::work(std::unique_lock<std::mutex>& lock) {
+  busy_ = true;
+  Waiting* calls = take();
+  lock.unlock();
+  run(calls);
+  lock.lock();
+  for (Waiting* call = calls; call != nullptr;) {
+    Waiting* next = call->next;  // its thread may go as soon as it is done and the lock is free
+    call->done = true;
+    call = next;
+  }
+  busy_ = false;
+  changed_.notify_all();
 }
 
 Together::Waiting* Together::take() {

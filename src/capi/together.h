@@ -29,6 +29,20 @@ class Together {
   [[nodiscard]] Result<Embeddings> embed_ids(std::span<const std::span<const std::int32_t>> lists,
                                              const EmbedOptions& options);
 
+  // A long call, as long as this lives. Its thread must call serve() between layers.
+  class Long {
+   public:
+    explicit Long(Together& together);
+    ~Long();
+    Long(const Long&) = delete;
+    Long& operator=(const Long&) = delete;
+
+   private:
+    Together& together_;
+  };
+  // Embeds what waits, up to a micro-batch of it.
+  void serve();
+
  private:
   struct Waiting {
     std::span<const std::span<const std::int32_t>> lists;
@@ -40,6 +54,7 @@ class Together {
     std::vector<TextInfo> texts{};
   };
   void wait_for(Waiting& own);
+  void work(std::unique_lock<std::mutex>& lock);
   Waiting* take();  // what the next micro-batch is made of; holds mutex_
   void run(Waiting* calls) noexcept;
   void compute(Waiting* calls) const;
@@ -49,7 +64,8 @@ class Together {
   std::condition_variable changed_;
   Waiting* first_ = nullptr;  // of those that no thread works for yet
   Waiting* last_ = nullptr;
-  bool busy_ = false;  // a thread works
+  bool busy_ = false;     // a thread works
+  std::size_t long_ = 0;  // calls that serve
 };
 
 }  // namespace gemvec::capi
