@@ -7,6 +7,7 @@
 ```text output       right after one: what it prints on standard output; ... stands for anything
 ```cpp test          a whole program, compiled with warnings as errors against the installed library, and run;
                      a text output block may follow too
+```python test       run by bindings/python/tests/test_docs.py, and here passed over
 ```sh server port=N  one command that is started, runs while the rest of the document is tested, and must end with 0
                      when it is then sent SIGTERM. It gets a free port in the variable PORT, and :N in the blocks
                      below it means that port
@@ -100,7 +101,7 @@ class Runner:
                 self.failures.append(f"{block.place}: output of what? No test block stands before it")
             if block.is_server:
                 self.begin_server(block, folder)
-            if not block.is_test:
+            if not block.is_test or block.language == "python":
                 continue
             if self.server is not None:
                 block.text = self.server.real(block.text)
