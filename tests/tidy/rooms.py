@@ -38,6 +38,7 @@ LIBRARIES = [
     (r"prometheus/", {"server"}),
     (r"csv\.h", {"cli"}),
     (r"protozero/", {"formats"}),
+    (r"(napi|node_api)\.h", {"bindings"}),
     (r"boost/", {"base", "formats", "tokenizer", "model", "source", "convert", "engine", "fetch", "cli", "server"}),
     (r"fmt/", {"base", "cpu", "formats", "tokenizer", "model", "source", "convert", "engine", "fetch", "capi", "cli", "server"}),
     (r"(immintrin|x86intrin|arm_neon|wasm_simd128)\.h", {"kernels"}),
