@@ -78,7 +78,8 @@ class EmbeddingGemma {
   }
 
   async embedQuery(query, options) {
-    return this.embed(query, { task: "retrieval-query", ...known(options, EMBED_OPTIONS, "embedQuery()") });
+    const given = known(options, EMBED_OPTIONS, "embedQuery()");
+    return this.embed(query, given.prompt === undefined ? { task: "retrieval-query", ...given } : given);
   }
 
   // Documents are strings or {text, title}; the option `title` is for all that have none of their own.

@@ -110,7 +110,7 @@ export class EmbeddingGemma {
   embed(texts: readonly string[], options: EmbedOptions): Promise<Float32Array[]>;
   /** The same as one Tensor [texts, dimensions]. */
   embedTensor(texts: string | readonly string[], options: EmbedOptions): Promise<Tensor>;
-  /** embed() with the task "retrieval-query", unless `options` has another. */
+  /** embed() with the task "retrieval-query", unless `options` has another or a prompt. */
   embedQuery(query: string, options?: EmbedOptions): Promise<Float32Array>;
   embedQuery(queries: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   /** embed() with the task "retrieval-document" and each document's title. */

@@ -48,7 +48,9 @@ async function run(call, { signal, onProgress } = {}) {
   if (wait !== undefined) await wait;
   let timer;
   let abort;
+  let failure; // of the progress callback: the caller's own error ends the call
   try {
+    throwIfAborted(signal); // it may have been aborted just when its turn came
     const watch = signal || onProgress ? new native.Watch() : undefined;
     if (signal) {
       abort = () => watch.cancel();
@@ -57,9 +59,13 @@ async function run(call, { signal, onProgress } = {}) {
     let told = -1;
     const tell = () => {
       const progress = watch.progress();
-      if (progress.total > 0 && progress.done !== told) {
-        told = progress.done;
+      if (failure !== undefined || progress.total === 0 || progress.done === told) return;
+      told = progress.done;
+      try {
         onProgress(progress);
+      } catch (error) {
+        failure = { error };
+        watch.cancel();
       }
     };
     if (onProgress) timer = setInterval(tell, PROGRESS_MS);
@@ -67,8 +73,10 @@ async function run(call, { signal, onProgress } = {}) {
     // It may have been too late for the library, but not for the caller.
     throwIfAborted(signal);
     if (onProgress) tell();
+    if (failure !== undefined) throw failure.error;
     return result;
   } catch (error) {
+    if (failure !== undefined) throw failure.error;
     if (error?.code === "GEMVEC_CANCELLED") throwIfAborted(signal);
     throw error;
   } finally {

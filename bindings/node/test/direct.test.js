@@ -45,6 +45,7 @@ describe("EmbeddingGemma", () => {
     assert.equal(bits(query), bits(await model.embed("task: search result | query: red fruit", none)));
     const question = await model.embedQuery("red fruit?", { task: "question-answering" });
     assert.equal(bits(question), bits(await model.embed("task: question answering | query: red fruit?", none)));
+    assert.equal(bits(await model.embedQuery("fruit", { prompt: "red " })), bits(await model.embed("red fruit", none)));
     const documents = await model.embedDocument(["plums", { text: "plums", title: "Fruit" }, { text: "plums" }]);
     assert.equal(bits(documents[0]), bits(await model.embed("plums", { prompt: "title: none | text: " })));
     assert.equal(bits(documents[1]), bits(await model.embed("title: Fruit | text: plums", none)));
@@ -118,6 +119,11 @@ describe("EmbeddingGemma", () => {
     await model.embed(list, { ...none, onProgress: ({ done, total }) => told.push([done, total]) });
     assert.ok(told.length >= 1);
     assert.deepEqual(told.at(-1), [list.length, list.length]);
+    const mine = new Error("mine");
+    const onProgress = () => {
+      throw mine;
+    };
+    await assert.rejects(model.embed(list, { ...none, onProgress }), mine);
   });
 
   test("an AbortSignal ends a call before, while it waits and while it runs", async () => {
