@@ -1,12 +1,13 @@
-# What `cmake --install` puts where, for consumers with find_package(gemvec): gemvec::gemvec, the engine, and
-# with COMPONENTS fetch also gemvec::fetch, the downloader. Two export sets, so that a program that brings its
-# own weights needs no HTTP client to be configured.
+# What `cmake --install` puts where, for consumers with find_package(gemvec): gemvec::gemvec, the engine,
+# gemvec::gemvec_c, the same as a shared library with C's functions alone, and with COMPONENTS fetch also gemvec::fetch,
+# the downloader. Two export sets, so that a program that brings its own weights needs no HTTP client to be configured.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(GEMVEC_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/gemvec)
 install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(TARGETS gemvec gemvec_flags EXPORT gemvec-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS gemvec gemvec_c gemvec_flags EXPORT gemvec-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS gemvec_fetch EXPORT gemvec-fetch-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS gemvec_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(EXPORT gemvec-targets NAMESPACE gemvec:: DESTINATION ${GEMVEC_PACKAGE_DIR})

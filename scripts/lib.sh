@@ -41,6 +41,8 @@ install_packages() {
   mapfile -t wanted < <(package_names "$1")
   installed=" $(dpkg-query -W -f '${db:Status-Status}=${Package} ' "${wanted[@]}" 2>/dev/null || true)"
   for name in "${wanted[@]}"; do
+    # Node from elsewhere than Debian brings its npm along, and Debian's cannot be beside it.
+    [ "$name" = npm ] && command -v npm >/dev/null && continue
     [[ "$installed" == *" installed=$name "* ]] || missing+=("$name")
   done
   [ "${#missing[@]}" -eq 0 ] && return 0

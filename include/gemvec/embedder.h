@@ -87,6 +87,11 @@ struct EmbedOptions {
   ControlText control_text = ControlText::kParse;
   // Polled between micro-batches; true ends the call with kCancelled. May be empty.
   std::function<bool()> cancelled{};
+  // Called after each micro-batch, on the calling thread, with the number of texts done and in all. Must not
+  // throw. May be empty.
+  std::function<void(std::size_t done, std::size_t total)> progress{};
+  // Of embed_tokens() and embed_tokens_ids(): also the vectors, which cost little more.
+  bool vectors = false;
   // Called between the layers of each micro-batch, on the calling thread, for what cannot wait until the call
   // ends: what it embeds with the same Embedder is done at once, in working memory of its own (its own
   // between_layers is not called). Must not throw. May be empty.
@@ -115,6 +120,8 @@ struct TokenEmbeddings {
   std::vector<std::size_t> offsets;  // [count + 1], in tokens: text i has rows offsets[i]..offsets[i+1]
   std::vector<float> values;         // [sum of tokens, width], last_hidden_state, final norm applied
   std::vector<TextInfo> texts;       // [count]
+  // With EmbedOptions::vectors: of each text what embed() gives, bit for bit. Otherwise empty.
+  Embeddings vectors;
 };
 
 enum class WeightsCheck {
@@ -173,7 +180,7 @@ class Embedder {
                                              const EmbedOptions& options = {}) const;
 
   // Per-token vectors: last_hidden_state with the final norm applied, [tokens, 768] per text.
-  // dim and normalize are ignored.
+  // dim and normalize are of TokenEmbeddings::vectors only.
   [[nodiscard]] Result<TokenEmbeddings> embed_tokens(std::span<const std::string_view> texts,
                                                      const EmbedOptions& options = {}) const;
   [[nodiscard]] Result<TokenEmbeddings> embed_tokens_ids(std::span<const std::span<const std::int32_t>> ids,

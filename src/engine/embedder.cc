@@ -280,33 +280,56 @@ engine::BatchLimits batch_limits(Embedder::Impl& impl) {
   return {impl.max_memory, [context](std::size_t tokens) { return model::forward_bytes(context, tokens); }};
 }
 
-Result<Embeddings> embed_items(Embedder::Impl& impl, const std::vector<BatchItem>& items,
-                               const EmbedOptions& options) {
-  const std::size_t width = impl.source.config.width;
+// Room for one vector per item, and what is known of each before it is computed.
+Embeddings room_for(const std::vector<BatchItem>& items, std::size_t dim) {
   Embeddings result;
   result.count = items.size();
-  result.dim = std::min<std::size_t>(options.dim, width);
+  result.dim = dim;
   result.values.resize(result.count * result.dim);
   result.texts.reserve(items.size());
   for (const BatchItem& item : items) result.texts.push_back(item.info);
+  return result;
+}
+
+// `raw` [batch.items, width] to the vectors of those items.
+Status finish_vectors(const engine::MicroBatch& batch, const std::vector<float>& raw, bool normalize,
+                      Embeddings& result) {
+  const std::size_t width = raw.size() / batch.items.size();
+  for (std::size_t i = 0; i < batch.items.size(); ++i) {
+    const std::size_t index = batch.items[i];
+    const Status finished = finish_vector(std::span(raw).subspan(i * width, width), normalize,
+                                          std::span(result.values).subspan(index * result.dim, result.dim));
+    if (!finished.ok()) {
+      return Error{finished.error().code, fmt::format("Text {}: {}", index, finished.error().message)};
+    }
+  }
+  return {};
+}
+
+// for_batches() that tells options.progress what is done.
+Status run_batches(Embedder::Impl& impl, const std::vector<BatchItem>& items, const EmbedOptions& options,
+                   const std::function<Status(const engine::MicroBatch&)>& run) {
+  std::size_t done = 0;
+  return engine::for_batches(items, batch_limits(impl), options.cancelled,
+                             [&](const engine::MicroBatch& batch) -> Status {
+                               GEMVEC_CHECK_OK(run(batch));
+                               done += batch.items.size();
+                               if (options.progress) options.progress(done, items.size());
+                               return {};
+                             });
+}
+
+Result<Embeddings> embed_items(Embedder::Impl& impl, const std::vector<BatchItem>& items,
+                               const EmbedOptions& options) {
+  const std::size_t width = impl.source.config.width;
+  Embeddings result = room_for(items, std::min<std::size_t>(options.dim, width));
   std::vector<float> rows;
-  GEMVEC_CHECK_OK(engine::for_batches(
-      items, batch_limits(impl), options.cancelled, [&](const engine::MicroBatch& batch) -> Status {
-        rows.resize(batch.items.size() * width);
-        GEMVEC_CHECK_OK(impl.run_batch({batch.ids, batch.offsets},
-                                       {.embeddings = rows.data(), .tokens = nullptr},
-                                       options.between_layers));
-        for (std::size_t i = 0; i < batch.items.size(); ++i) {
-          const std::size_t index = batch.items[i];
-          const Status finished =
-              finish_vector(std::span(rows).subspan(i * width, width), options.normalize,
-                            std::span(result.values).subspan(index * result.dim, result.dim));
-          if (!finished.ok()) {
-            return Error{finished.error().code, fmt::format("Text {}: {}", index, finished.error().message)};
-          }
-        }
-        return {};
-      }));
+  GEMVEC_CHECK_OK(run_batches(impl, items, options, [&](const engine::MicroBatch& batch) -> Status {
+    rows.resize(batch.items.size() * width);
+    GEMVEC_CHECK_OK(impl.run_batch({batch.ids, batch.offsets}, {.embeddings = rows.data(), .tokens = nullptr},
+                                   options.between_layers));
+    return finish_vectors(batch, rows, options.normalize, result);
+  }));
   return result;
 }
 
@@ -321,22 +344,25 @@ Result<TokenEmbeddings> embed_token_items(Embedder::Impl& impl, const std::vecto
     result.texts.push_back(item.info);
   }
   result.values.resize(result.offsets.back() * width);
+  if (options.vectors) result.vectors = room_for(items, std::min<std::size_t>(options.dim, width));
   std::vector<float> rows;
-  GEMVEC_CHECK_OK(engine::for_batches(
-      items, batch_limits(impl), options.cancelled, [&](const engine::MicroBatch& batch) -> Status {
-        rows.resize(batch.ids.size() * width);
-        GEMVEC_CHECK_OK(impl.run_batch({batch.ids, batch.offsets},
-                                       {.embeddings = nullptr, .tokens = rows.data()},
-                                       options.between_layers));
-        for (std::size_t i = 0; i < batch.items.size(); ++i) {
-          const auto from = std::span(rows).subspan(batch.offsets[i] * width,
-                                                    (batch.offsets[i + 1] - batch.offsets[i]) * width);
-          std::copy(
-              from.begin(), from.end(),
-              result.values.begin() + static_cast<std::ptrdiff_t>(result.offsets[batch.items[i]] * width));
-        }
-        return {};
-      }));
+  std::vector<float> raw;
+  GEMVEC_CHECK_OK(run_batches(impl, items, options, [&](const engine::MicroBatch& batch) -> Status {
+    rows.resize(batch.ids.size() * width);
+    raw.resize(options.vectors ? batch.items.size() * width : 0);
+    GEMVEC_CHECK_OK(
+        impl.run_batch({batch.ids, batch.offsets},
+                       {.embeddings = options.vectors ? raw.data() : nullptr, .tokens = rows.data()},
+                       options.between_layers));
+    for (std::size_t i = 0; i < batch.items.size(); ++i) {
+      const auto from = std::span(rows).subspan(batch.offsets[i] * width,
+                                                (batch.offsets[i + 1] - batch.offsets[i]) * width);
+      std::copy(from.begin(), from.end(),
+                result.values.begin() + static_cast<std::ptrdiff_t>(result.offsets[batch.items[i]] * width));
+    }
+    if (!options.vectors) return {};
+    return finish_vectors(batch, raw, options.normalize, result.vectors);
+  }));
   return result;
 }
 

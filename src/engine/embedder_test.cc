@@ -371,6 +371,35 @@ TEST_F(TinyEmbedder, NothingInNothingOut) {
   EXPECT_TRUE(found->values.empty());
 }
 
+TEST_F(TinyEmbedder, GivesVectorsBesideHiddenStatesIfAsked) {
+  const Embedder embedder = load(options());
+  const std::vector<Ids> texts = {random_ids(5, 1), random_ids(260, 2), random_ids(33, 3)};
+  const auto alone = embedder.embed_tokens_ids(views(texts), {});
+  ASSERT_TRUE(alone.ok());
+  EXPECT_EQ(alone->vectors.count, 0u);
+  for (const bool normalize : {true, false}) {
+    const auto both = embedder.embed_tokens_ids(views(texts), {.normalize = normalize, .vectors = true});
+    ASSERT_TRUE(both.ok());
+    EXPECT_EQ(both->values, alone->values);
+    EXPECT_EQ(both->vectors.values, embedder.embed_ids(views(texts), {.normalize = normalize})->values);
+    EXPECT_EQ(both->vectors.texts.size(), texts.size());
+  }
+}
+
+TEST_F(TinyEmbedder, TellsHowManyTextsAreDone) {
+  const Embedder embedder = load(options());
+  const std::vector<Ids> texts(40, random_ids(200, 1));  // 8000 tokens: several micro-batches
+  std::vector<std::size_t> told;
+  const auto progress = [&](std::size_t done, std::size_t total) {
+    EXPECT_EQ(total, texts.size());
+    told.push_back(done);
+  };
+  ASSERT_TRUE(embedder.embed_ids(views(texts), {.progress = progress}).ok());
+  ASSERT_GT(told.size(), 1u);
+  EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+  EXPECT_EQ(told.back(), texts.size());
+}
+
 TEST_F(TinyEmbedder, StopsWhenAskedTo) {
   const Embedder embedder = load(options());
   const std::vector<Ids> texts(64, random_ids(200, 1));

@@ -1,4 +1,4 @@
-# Runs what the texts show: every ```sh test and ```cpp test block of README.md and docs/.
+# Runs what the texts show: every ```sh test, ```cpp test and ```js test block of README.md and docs/.
 """Usage: docs.py --root ROOT --bin FOLDER --package PREFIX --cxx COMPILER --work FOLDER   runs the examples
        docs.py --root ROOT --links                                                        checks links only
 
@@ -7,6 +7,8 @@
 ```text output       right after one: what it prints on standard output; ... stands for anything
 ```cpp test          a whole program, compiled with warnings as errors against the installed library, and run;
                      a text output block may follow too
+```python test       run by bindings/python/tests/test_docs.py, and here passed over
+```js test           a whole module, run by Node, which finds bindings/node as the package gemvec
 ```sh server port=N  one command that is started, runs while the rest of the document is tested, and must end with 0
                      when it is then sent SIGTERM. It gets a free port in the variable PORT, and :N in the blocks
                      below it means that port
@@ -100,7 +102,7 @@ class Runner:
                 self.failures.append(f"{block.place}: output of what? No test block stands before it")
             if block.is_server:
                 self.begin_server(block, folder)
-            if not block.is_test:
+            if not block.is_test or block.language == "python":
                 continue
             if self.server is not None:
                 block.text = self.server.real(block.text)
@@ -109,6 +111,8 @@ class Runner:
                 self.check(block, expected, self.shell(block, folder))
             elif block.language == "cpp":
                 self.check(block, expected, self.program(block, folder / f"program_{block.line}"))
+            elif block.language == "js":
+                self.check(block, expected, self.module(block, folder))
             else:
                 self.failures.append(f"{block.place}: do not know how to test {block.language!r}")
 
@@ -153,6 +157,14 @@ class Runner:
                 run.stderr = run.stdout + run.stderr
                 return run
         return self.start(["build/example"], folder)
+
+    def module(self, block, folder):
+        packages = folder / "node_modules"
+        packages.mkdir(exist_ok=True)
+        if not (packages / "gemvec").exists():
+            (packages / "gemvec").symlink_to(pathlib.Path(self.options.root).resolve() / "bindings" / "node")
+        (folder / f"module_{block.line}.mjs").write_text(block.text, encoding="utf-8")
+        return self.start(["node", f"module_{block.line}.mjs"], folder)
 
     def check(self, block, expected, run):
         print(f"{block.place}: {block.language}, exit {run.returncode}")

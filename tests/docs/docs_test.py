@@ -80,6 +80,13 @@ class DocsTest(unittest.TestCase):
     def test_a_program_that_does_not_compile(self):
         self.fails("# A\n```cpp test\nint main() { return missing; }\n```\n", "README.md:2: ended with")
 
+    def test_a_module_of_node(self):
+        package = self.root / "bindings" / "node"
+        package.mkdir(parents=True)
+        (package / "index.js").write_text("exports.answer = 42;\n")
+        self.passes('# A\n```js test\nimport { answer } from "gemvec";\nconsole.log(answer);\n```\n```text output\n42\n```\n')
+        self.fails('# A\n```js test\nimport { answer } from "nobody";\n```\n', "README.md:2: ended with 1")
+
     def test_nested_and_indented_fences(self):
         text = "# A\n````md\n```sh test\nfalse\n```\n````\n  ```sh test\n  true\n  ```\n"
         self.assertEqual([block.line for block in markdown.blocks("a.md", text) if block.is_test], [7])

@@ -61,10 +61,18 @@ def node_clients(url, options):
         "model": golden.MODEL, "texts": texts, "vectors": golden.vectors(texts).tolist(), "queries": golden.QUERIES,
         "queryVectors": golden.vectors(golden.QUERIES, golden.QUERY).tolist(),
     }))  # fmt: skip
-    script = options.node / "clients.js"  # beside node_modules: that is where Node looks for packages
-    shutil.copyfile(ROOT / "tests" / "ecosystem" / "clients.js", script)
-    done = run(["node", "--test", "--test-reporter=tap", script], cwd=options.node,
-               env=dict(os.environ, GEMVEC_SERVER_URL=url, GEMVEC_GOLDEN=str(golden_path)))  # fmt: skip
+    return node_tests("clients.js", options, GEMVEC_SERVER_URL=url, GEMVEC_GOLDEN=str(golden_path))
+
+
+def node_package(_, options):
+    """bindings/node: built by one command, packed, installed where there is no compiler, and its types."""
+    return node_tests("node_package.js", options, GEMVEC_ROOT=str(ROOT))
+
+
+def node_tests(name, options, **environment):
+    script = options.node / name  # beside node_modules: that is where Node looks for packages
+    shutil.copyfile(ROOT / "tests" / "ecosystem" / name, script)
+    done = run(["node", "--test", "--test-reporter=tap", script], cwd=options.node, env=dict(os.environ, **environment))
     passed, failed = (int(re.search(rf"^# {word} (\d+)$", done.stdout, re.M).group(1)) for word in ("pass", "fail"))
     return passed, failed or int(done.returncode != 0)
 
@@ -91,7 +99,8 @@ def page(url, options):
     return len(re.findall("^ok: ", done.stdout, re.M)), int(done.returncode != 0)
 
 
-SUITES = {"python": python_clients, "node": node_clients, "schemathesis": schemathesis, "page": page}
+SUITES = {"python": python_clients, "node": node_clients, "node-package": node_package, "schemathesis": schemathesis,
+          "page": page}
 
 
 def main():

@@ -25,7 +25,7 @@ OUTSIDE = {
     "include": ("gemvec/",),
     "cli": ("gemvec/", "cli/", "server/options.h", "server/serve.h"),
     "server": ("gemvec/", "server/"),
-    "bindings": ("gemvec/c_api.h", "bindings/"),
+    "bindings": ("gemvec/gemvec.h", "bindings/"),
 }
 # Libraries that only some rooms may use. A header's first match decides; the rest is free.
 LIBRARIES = [
@@ -38,6 +38,7 @@ LIBRARIES = [
     (r"prometheus/", {"server"}),
     (r"csv\.h", {"cli"}),
     (r"protozero/", {"formats"}),
+    (r"(napi|node_api)\.h", {"bindings"}),
     (r"boost/", {"base", "formats", "tokenizer", "model", "source", "convert", "engine", "fetch", "cli", "server"}),
     (r"fmt/", {"base", "cpu", "formats", "tokenizer", "model", "source", "convert", "engine", "fetch", "capi", "cli", "server"}),
     (r"(immintrin|x86intrin|arm_neon|wasm_simd128)\.h", {"kernels"}),

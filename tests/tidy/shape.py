@@ -10,8 +10,8 @@ BLOB_BYTES = 1_000_000
 # Larger files that have earned their place, with the reason.
 LARGE = {}
 KNOWN_TYPES = {".cc", ".h", ".inc", ".py", ".md", ".cmake", ".txt", ".in", ".json", ".jsonl", ".csv", ".html", ".sh",
-               ".dict", ".css", ".js", ".service", ".dockerignore"}
-KNOWN_NAMES = {".clang-format", ".clang-tidy", ".gitignore", ".gitattributes", "LICENSE", "NOTICE", "Dockerfile"}
+               ".dict", ".css", ".js", ".service", ".dockerignore", ".c", ".toml", ".pyi", ".typed", ".mjs", ".ts", ".mts"}
+KNOWN_NAMES = {".clang-format", ".clang-tidy", ".gitignore", ".gitattributes", ".npmrc", "LICENSE", "NOTICE", "Dockerfile"}
 # Bytes that no text editor made live where tests read them, and nowhere else.
 DATA_TYPES = {".bin", ".f32", ".npy", ".gz", ".xz", ".safetensors", ".tsv"}
 DATA_TEXT = {".json", ".jsonl", ".csv"}  # as the program that made them left them

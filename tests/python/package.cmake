@@ -1,0 +1,19 @@
+# A wheel of bindings/python against an installed library, and the wheel installed into WORK/site.
+# cmake -DPYTHON=... -DSOURCE=... -DINSTALLED=... -DWORK=... -DCXX=... -DLAUNCHER=... -P package.cmake
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(result)
+    message(FATAL_ERROR "${ARGN}\nended with ${result}:\n${output}")
+  endif()
+endfunction()
+
+file(REMOVE_RECURSE ${WORK})
+set(pip ${PYTHON} -m pip --disable-pip-version-check --quiet)
+set(settings)
+foreach(setting build-dir=${WORK}/build cmake.define.gemvec_ROOT=${INSTALLED} cmake.define.CMAKE_CXX_COMPILER=${CXX}
+                cmake.define.CMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER})
+  list(APPEND settings --config-settings ${setting})
+endforeach()
+run(${pip} wheel --no-index --no-deps --no-build-isolation --wheel-dir ${WORK}/wheels ${settings} ${SOURCE})
+file(GLOB wheel ${WORK}/wheels/gemvec-*.whl)
+run(${pip} install --no-index --no-deps --target ${WORK}/site ${wheel})
