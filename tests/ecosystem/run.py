@@ -1,8 +1,8 @@
 # Starts the server and lets every client at it; the last line says how many checks passed and failed.
-"""Usage: run.py --node FOLDER --output FOLDER [--only WORD ...]
+"""Usage: run.py --node FOLDER --output FOLDER --bindings PYTHON [--only WORD ...]
 
-FOLDER of --node holds node_modules. GEMVEC_BIN names the program, as for tests/server.
-scripts/test-ecosystem makes all this ready and calls it.
+FOLDER of --node holds node_modules; PYTHON has the package gemvec and what it is tested with.
+GEMVEC_BIN names the program, as for tests/server. scripts/test-ecosystem makes all this ready and calls it.
 """
 
 import argparse
@@ -99,13 +99,22 @@ def page(url, options):
     return len(re.findall("^ok: ", done.stdout, re.M)), int(done.returncode != 0)
 
 
+def bindings(_, options):
+    """The Python package beside sentence-transformers, mteb and the frameworks."""
+    done = run([options.bindings, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rA", "--color=no",
+                ROOT / "tests" / "ecosystem" / "bindings"])  # fmt: skip
+    passed, failed = (len(re.findall(rf"^{word} ", done.stdout, re.M)) for word in ("PASSED", "(?:FAILED|ERROR)"))
+    return passed, failed or int(done.returncode != 0)
+
+
 SUITES = {"python": python_clients, "node": node_clients, "node-package": node_package, "schemathesis": schemathesis,
-          "page": page}
+          "page": page, "bindings": bindings}  # fmt: skip
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--node", type=pathlib.Path, required=True)
+    parser.add_argument("--bindings", type=pathlib.Path, help="for the suite of that name")
     parser.add_argument("--output", type=pathlib.Path, required=True)
     parser.add_argument("--openapi", type=pathlib.Path, help="for schemathesis, instead of the server's own document")
     parser.add_argument("--only", nargs="+", choices=list(SUITES), default=list(SUITES))

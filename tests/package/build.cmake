@@ -1,4 +1,4 @@
-# Installs the build, moves the installed tree (it must not remember where it was made), and builds both consumers.
+# Installs the build, moves the installed tree (it must not remember where it was made), and builds the consumers.
 # cmake -DBUILD=... -DSOURCE=... -DWORK=... -DCXX=... -P build.cmake
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
@@ -17,9 +17,9 @@ foreach(file bin/gemvec include/gemvec/embedder.h share/doc/gemvec/LICENSE share
 endforeach()
 
 # The engine alone must not ask for an HTTP client.
-foreach(consumer engine fetch)
+foreach(consumer engine fetch c)
   set(without)
-  if(consumer STREQUAL "engine")
+  if(NOT consumer STREQUAL "fetch")
     set(without -DCMAKE_DISABLE_FIND_PACKAGE_CURL=ON -DCMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON)
   endif()
   run(${CMAKE_COMMAND} -G Ninja -S ${SOURCE}/${consumer} -B ${WORK}/${consumer} -DCMAKE_BUILD_TYPE=Release

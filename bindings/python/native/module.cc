@@ -26,6 +26,7 @@ std::string find_model(const std::optional<std::string>& name) {
 }  // namespace
 
 NB_MODULE(_gemvec, module) {
+  nb::set_leak_warnings(false);  // a script may end with a model loaded: that is no news for its user
   gemvec_python::define_tokenizer(module);
   gemvec_python::define_model(module);
   module.def("find_model", &find_model, nb::arg("name").none());

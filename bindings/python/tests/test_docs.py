@@ -1,4 +1,4 @@
-"""The examples of docs/python.md, run one after the other."""
+"""The examples of the pages about Python; those of a page are run one after the other."""
 
 import contextlib
 import io
@@ -10,19 +10,20 @@ from conftest import ROOT
 sys.path.append(str(ROOT / "tests" / "docs"))
 import markdown  # noqa: E402
 
-PAGE = "docs/python.md"
+PAGES = {"docs/python.md": 3, "docs/examples.md": 8}  # and how many of its examples print something
 
 
 @pytest.mark.golden
-def test_examples_print_what_the_page_says():
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_print_what_the_page_says(page):
     names, printed, checked = {}, None, 0
-    for block in markdown.blocks(PAGE, (ROOT / PAGE).read_text(encoding="utf-8")):
+    for block in markdown.blocks(page, (ROOT / page).read_text(encoding="utf-8")):
         if block.language == "python" and block.is_test:
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
-                exec(compile("\n" * block.line + block.text, PAGE, "exec"), names)
+                exec(compile("\n" * block.line + block.text, page, "exec"), names)
         elif block.is_output and printed is not None:
             output = "\n".join(line.rstrip() for line in printed.getvalue().splitlines())
             assert markdown.output_matches(block.text, output), f"{block.place}: printed\n{output}"
             checked += 1
-    assert checked >= 3
+    assert checked == PAGES[page]

@@ -1,6 +1,7 @@
 """What is in the package: small, typed, and nothing that it does not need."""
 
 import ast
+import importlib.metadata
 import inspect
 import os
 import pathlib
@@ -25,6 +26,17 @@ def test_the_wheel_is_small():
     assert {"LICENSE", "NOTICE"} <= {name.rpartition("/")[2] for name in names}
     if sys.version_info >= (3, 12):
         assert "-cp312-abi3-" in wheels[0].name  # one wheel for all later versions
+
+
+def test_the_package_has_the_librarys_version():
+    assert importlib.metadata.version("gemvec") == gemvec.__version__
+
+
+def test_a_script_may_end_with_a_model_loaded(tiny):
+    program = "import sys, gemvec; m = gemvec.EmbeddingGemma(sys.argv[1], cache_dir=sys.argv[2], self_check=False); m.encode('x')"
+    done = subprocess.run([sys.executable, "-c", program, tiny["model"], tiny["cache_dir"]], capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_importing_needs_numpy_alone():

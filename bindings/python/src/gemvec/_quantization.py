@@ -60,6 +60,5 @@ def _ranges(embeddings, ranges, calibration):
 def _to_bytes(embeddings, precision, ranges):
     steps = (ranges[1] - ranges[0]) / STEPS
     codes = (embeddings - ranges[0]) / np.where(steps > 0, steps, 1)
-    if precision == "uint8":
-        return np.clip(codes, 0, STEPS).astype(np.uint8)
-    return np.clip(codes - 128, -128, 127).astype(np.int8)
+    codes = np.clip(np.floor(codes), 0, STEPS)
+    return codes.astype(np.uint8) if precision == "uint8" else (codes - 128).astype(np.int8)
