@@ -38,7 +38,7 @@ const { values: options } = parseArgs({
 const seconds = Number(options.seconds);
 const raw = JSON.parse(fs.readFileSync(path.join(root, "bench", "data", "texts.json"), "utf8"));
 const M = raw.M.map((text) => `title: none | text: ${text}`);
-const queries = raw.S.slice(0, 32).map((text) => `task: search result | query: ${text}`);
+const queries = raw.S.slice(0, 8).map((text) => `task: search result | query: ${text}`);
 
 const median = (numbers) => {
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -144,14 +144,16 @@ function ofWorker(name) {
 function ofCommand() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "gemvec-bench-node-"));
   try {
-    const timed = (texts, batch) => {
+    // Of each set of texts, which is one call: its milliseconds.
+    const timed = (sets) => {
       const file = path.join(folder, "texts.json");
-      fs.writeFileSync(file, JSON.stringify({ texts }));
+      fs.writeFileSync(file, JSON.stringify(sets));
       const numbers = options.dtype === "fp32" ? ["--dtype", "bf16", "--compute", "fp32"] : ["--dtype", options.dtype];
-      const printed = execFileSync(program, ["bench", "--texts", file, "--batch", String(batch), "--json", "--seconds", String(seconds), ...numbers]);
-      return (1000 * batch) / JSON.parse(printed).results[0].texts_per_second;
+      const each = String(seconds / Object.keys(sets).length);
+      const printed = execFileSync(program, ["bench", "--texts", file, "--json", "--seconds", each, ...numbers]);
+      return JSON.parse(printed).results.map((result) => 1000 * result.median_seconds);
     };
-    return { m: timed(M, M.length), one: timed(queries, 1) };
+    return { m: timed({ M })[0], one: median(timed(Object.fromEntries(queries.map((query, i) => [`query ${i}`, [query]])))) };
   } finally {
     fs.rmSync(folder, { recursive: true });
   }

@@ -1,7 +1,7 @@
 // The Node package as its users get it: built by npm install, packed, and installed where there is no compiler.
 // Run by the test runner of Node beside tests/ecosystem's node_modules; GEMVEC_ROOT is the checkout.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -53,7 +53,8 @@ test("TypeScript accepts what the types allow, and refuses what they do not", ()
   const check = (text, ...options) => {
     fs.writeFileSync(path.join(folder, "check.mts"), text);
     const words = [tsc, "--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--skipLibCheck", "false", ...options, "check.mts"];
-    return execFileSync(process.execPath, words, { cwd: folder, encoding: "utf8" });
+    const { status, stdout } = spawnSync(process.execPath, words, { cwd: folder, encoding: "utf8" });
+    assert.equal(status, 0, stdout);
   };
   check(`
     import { AutoModel, AutoTokenizer, EmbeddingGemma, Tensor, matmul, pipeline, similarity } from "gemvec";
@@ -70,8 +71,8 @@ test("TypeScript accepts what the types allow, and refuses what they do not", ()
     const states: Tensor = await extractor(["a"], { pooling: "mean", normalize: true });
     export { score, scores, product, states };
   `);
-  const card = fs.readFileSync(path.join(home, "test", "release", "card.mjs"), "utf8");
-  check(`declare const console: { log(...values: unknown[]): void };\n${card}`);
+  // The card's example is JavaScript: what it does with tolist() says no types.
+  check(fs.readFileSync(path.join(home, "test", "release", "card.mjs"), "utf8"), "--noImplicitAny", "false");
   for (const wrong of ['EmbeddingGemma.load({ dtype: "fp64" })', '(await EmbeddingGemma.load()).embed("a")', "new EmbeddingGemma()"]) {
     assert.throws(() => check(`import { EmbeddingGemma } from "gemvec";\nexport const value = ${wrong};\n`), wrong);
   }

@@ -44,29 +44,39 @@ Napi::Value Call::start(Napi::Env env) {
   if (napi_create_promise(env, &deferred_, &promise) != napi_ok) throw Napi::Error::New(env);
   {
     const std::lock_guard lock(threads->mutex);
-    threads->running += 1;
-  }
-  try {
-    std::thread([this, threads] { work(threads); }).detach();
-  } catch (...) {
-    const std::lock_guard lock(threads->mutex);
-    threads->running -= 1;
-    throw;
+    if (threads->closing) throw Napi::Error::New(env, "The process ends: nothing is embedded any more.");
+    if (threads->idle <= threads->calls.size()) {
+      std::thread([threads] { serve(threads); }).detach();
+      threads->threads += 1;
+    }
+    threads->calls.push_back(self.release());
+    threads->work.notify_one();
   }
   // The process does not end while somebody waits for a promise.
   if (environment->unsettled++ == 0) napi_ref_threadsafe_function(env, threads->settle);
-  self.release();
   return {env, promise};
 }
 
-void Call::work(const std::shared_ptr<Threads>& threads) noexcept {
-  status_ = run();
-  if (status_ != GEMVEC_OK) message_ = gemvec_last_message();  // of this thread
-  // Under the lock: the environment, which `settle` belongs to, cannot end before it is released.
-  const std::lock_guard lock(threads->mutex);
-  if (napi_call_threadsafe_function(threads->settle, this, napi_tsfn_nonblocking) != napi_ok) delete this;
-  threads->running -= 1;
-  threads->changed.notify_all();
+void Call::serve(const std::shared_ptr<Threads>& threads) noexcept {
+  std::unique_lock lock(threads->mutex);
+  while (true) {
+    threads->idle += 1;
+    threads->work.wait(lock, [&] { return threads->closing || !threads->calls.empty(); });
+    threads->idle -= 1;
+    if (threads->closing) break;
+    Call* call = threads->calls.front();
+    threads->calls.pop_front();
+    lock.unlock();
+    call->status_ = call->run();
+    if (call->status_ != GEMVEC_OK) call->message_ = gemvec_last_message();  // of this thread
+    // Under the lock: the environment, which `settle` belongs to, cannot end before it is released.
+    lock.lock();
+    if (napi_call_threadsafe_function(threads->settle, call, napi_tsfn_nonblocking) != napi_ok) delete call;
+  }
+  for (const Call* call : threads->calls) delete call;
+  threads->calls.clear();
+  threads->threads -= 1;
+  threads->ended.notify_all();
 }
 
 void Call::settle(Napi::Env env) {
@@ -101,7 +111,8 @@ void begin_calls(Napi::Env env, Environment& environment) {
 void end_calls(Threads& threads) {
   std::unique_lock lock(threads.mutex);
   threads.closing = true;
-  threads.changed.wait(lock, [&] { return threads.running == 0; });
+  threads.work.notify_all();
+  threads.ended.wait(lock, [&] { return threads.threads == 0; });
 }
 
 }  // namespace gemvec_node

@@ -40,22 +40,22 @@ class Watch : public Napi::ObjectWrap<Watch> {
   std::shared_ptr<WatchState> state_ = std::make_shared<WatchState>();
 };
 
-// One call of the C API on a thread of its own, and the promise of what it gives. Everything that it needs,
-// it owns: what JavaScript does with its objects meanwhile, or the garbage collector, is all the same. Not
-// one of libuv's threads: those are few, and files and names need them. Besides, an environment that ends
-// waits for libuv's before it tells anybody, and for these it asks first.
+// One call of the C API off the event loop, and the promise of what it gives. Everything that it needs, it
+// owns: what JavaScript does with its objects meanwhile, or the garbage collector, is all the same. Not on
+// libuv's threads: those are few, and files and names need them. Besides, an environment that ends waits for
+// libuv's before it tells anybody, and these it asks first.
 class Call {
  public:
   virtual ~Call() = default;
   Napi::Value start(Napi::Env env);  // once: a promise. The object then deletes itself
 
  protected:
-  virtual gemvec_status run() = 0;                // on its thread: no JavaScript
+  virtual gemvec_status run() = 0;                // on a thread of Threads: no JavaScript
   virtual Napi::Value finish(Napi::Env env) = 0;  // on the event loop, if run() gave GEMVEC_OK
 
  private:
   friend void begin_calls(Napi::Env env, Environment& environment);
-  void work(const std::shared_ptr<Threads>& threads) noexcept;
+  static void serve(const std::shared_ptr<Threads>& threads) noexcept;  // what each thread does
   void settle(Napi::Env env);
 
   napi_deferred deferred_ = nullptr;
@@ -65,7 +65,7 @@ class Call {
 
 // Makes an environment ready for calls; when it ends, end_calls() is called.
 void begin_calls(Napi::Env env, Environment& environment);
-// Tells all calls to stop and waits for the micro-batches that they are in.
+// Tells all calls to stop, and waits for the micro-batches that they are in and for the threads' end.
 void end_calls(Threads& threads);
 
 }  // namespace gemvec_node

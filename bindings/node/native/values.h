@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -16,13 +17,19 @@
 
 namespace gemvec_node {
 
-// The threads that an environment's calls run on.
+class Call;
+
+// The threads that an environment's calls run on. One is made when a call comes and none is idle, and stays:
+// the kernel puts a new one anywhere, perhaps on the core of one of the model's own threads.
 struct Threads {
   std::atomic<bool> closing{false};           // the environment ends: calls that run are to stop
   napi_threadsafe_function settle = nullptr;  // takes calls that are done to the event loop
+  // All below is under `mutex`.
   std::mutex mutex;
-  std::condition_variable changed;
-  std::size_t running = 0;  // threads; under `mutex`
+  std::condition_variable work, ended;
+  std::deque<Call*> calls;  // that no thread has taken yet
+  std::size_t idle = 0;     // threads that wait for one
+  std::size_t threads = 0;
 };
 
 // What an environment (the main thread, or one worker thread) has of its own.
