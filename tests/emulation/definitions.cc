@@ -233,6 +233,8 @@ const std::vector<Definition> kDefinitions = {
     {"_mm512_reduce_min_ps", Numbers::kFinite, fold<float>([](float a, float b) { return a < b ? a : b; })},
     {"_mm512_reduce_add_epi32", kExact, fold<u32>([](u32 a, u32 b) { return a + b; })},
     {"_mm512_shuffle_ps", kExact, shuffle_two},
+    {"_mm512_unpacklo_ps", kExact, unpack<u32>(0)},
+    {"_mm512_unpackhi_ps", kExact, unpack<u32>(1)},
     // whole numbers
     {"_mm512_setr_epi32", kExact, lane_numbers},
     {"_mm512_srli_epi16", kExact, convert<u16, u16>(32, [](u16 a) { return static_cast<u16>(a >> 4); })},

@@ -69,6 +69,8 @@ constexpr Operation kList[] = {
     OPERATION(_mm512_reduce_min_ps, _mm512_reduce_min_ps(ps(o, 0))),
     OPERATION(_mm512_reduce_add_epi32, _mm512_reduce_add_epi32(si(o, 0))),
     OPERATION(_mm512_shuffle_ps, _mm512_shuffle_ps(ps(o, 0), ps(o, 1), 0x8D)),
+    OPERATION(_mm512_unpacklo_ps, _mm512_unpacklo_ps(ps(o, 0), ps(o, 1))),
+    OPERATION(_mm512_unpackhi_ps, _mm512_unpackhi_ps(ps(o, 0), ps(o, 1))),
     // whole numbers
     OPERATION(_mm512_setr_epi32, _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)),
     OPERATION(_mm512_srli_epi16, _mm512_srli_epi16(si(o, 0), 4)),
