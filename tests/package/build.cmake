@@ -1,11 +1,6 @@
 # Installs the build, moves the installed tree (it must not remember where it was made), and builds the consumers.
 # cmake -DBUILD=... -DSOURCE=... -DWORK=... -DCXX=... -P build.cmake
-function(run)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
-  if(result)
-    message(FATAL_ERROR "${ARGN}\nended with ${result}:\n${output}")
-  endif()
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/../support/run.cmake)
 
 file(REMOVE_RECURSE ${WORK})
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/made-here)

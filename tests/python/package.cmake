@@ -1,11 +1,6 @@
 # A wheel of bindings/python against an installed library, and the wheel installed into WORK/site.
 # cmake -DPYTHON=... -DSOURCE=... -DINSTALLED=... -DWORK=... -DCXX=... -DLAUNCHER=... -P package.cmake
-function(run)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
-  if(result)
-    message(FATAL_ERROR "${ARGN}\nended with ${result}:\n${output}")
-  endif()
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/../support/run.cmake)
 
 file(REMOVE_RECURSE ${WORK})
 set(pip ${PYTHON} -m pip --disable-pip-version-check --quiet)
