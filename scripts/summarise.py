@@ -4,11 +4,12 @@
 FOLDER holds one JUnit file per preset. A stage that failed without a failed test (a build that broke, a
 ctest that found nothing to run) counts as one failure, so that the last line never looks better than the
 run was. A test may be skipped for one reason only: this machine's processor lacks the instruction set that
-the test's name ends in. The processor is asked here again, so a broken detection in gemvec cannot skip
+the test's name ends in, or the system refuses its registers. The processor is asked here again, so a broken detection in gemvec cannot skip
 its own tests.
 """
 
 import argparse
+import ctypes
 import pathlib
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -23,6 +24,7 @@ ISA_FLAGS = {
     "avx512": AVX512,
     "avx512vnni": AVX512 | {"avx512_vnni"},
     "avx512bf16": AVX512 | {"avx512_vnni", "avx512_bf16"},
+    "amx": AVX512 | {"avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16"},
 }
 
 
@@ -36,6 +38,12 @@ def processor_flags(cpuinfo="/proc/cpuinfo"):
     except OSError:
         pass
     return set()
+
+
+def may_use_tiles():
+    """Whether the system lets a process have AMX's tile registers: Linux may refuse what the processor has."""
+    arch_prctl, request_permission, tile_data = 158, 0x1023, 18
+    return ctypes.CDLL(None).syscall(arch_prctl, request_permission, tile_data) == 0
 
 
 def may_skip(name, flags):
@@ -92,7 +100,10 @@ def main(arguments):
     parser.add_argument("folder")
     parser.add_argument("--failed-stage", action="append", default=[])
     options = parser.parse_args(arguments)
-    passed, failed, skipped, lines = add_up(options.folder, options.failed_stage, processor_flags())
+    flags = processor_flags()
+    if "amx_tile" in flags and not may_use_tiles():
+        flags.discard("amx_tile")
+    passed, failed, skipped, lines = add_up(options.folder, options.failed_stage, flags)
     for line in lines:
         print(line)
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))

@@ -19,6 +19,8 @@ def cpu_fields():
 
 def isa_name(flags):
     """The best instruction set that gemvec has kernels for, by the processor's flags."""
+    if {"avx512_bf16", "amx_int8", "amx_bf16"} <= set(flags):
+        return "amx"
     if "avx512_bf16" in flags:
         return "avx512bf16"
     if "avx512f" in flags and "avx512bw" in flags:

@@ -5,6 +5,10 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace gemvec::cpu {
 
@@ -21,6 +25,26 @@ bool has_avx_vnni() {
   if (__get_cpuid_count(kLeaf, 0, &eax, &ebx, &ecx, &edx) == 0 || eax < kSubleaf) return false;
   __cpuid_count(kLeaf, kSubleaf, eax, ebx, ecx, edx);
   return (eax & kEaxBit) != 0;
+}
+
+// AMX-TILE, AMX-INT8 and AMX-BF16, of which the compilers' functions know nothing either.
+bool has_tiles() {
+  constexpr unsigned kLeaf = 7;
+  constexpr unsigned kEdxBits = 1U << 22U | 1U << 24U | 1U << 25U;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(kLeaf, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx & kEdxBits) == kEdxBits;
+}
+
+// Tiles are 8 KB more to save for each thread, and a signal's stack must have room for them: so Linux (5.16 and
+// later) wants to be asked. It refuses where a thread's alternative stack is too small.
+bool may_use_tiles() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
 }
 
 }  // namespace
@@ -40,6 +64,8 @@ std::string_view name_of(Isa isa) {
       return "avx512vnni";
     case Isa::kAvx512Bf16:
       return "avx512bf16";
+    case Isa::kAmx:
+      return "amx";
   }
   return "unknown";
 }
@@ -52,6 +78,7 @@ bool supported(Isa isa) {
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   const bool avx512_vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+  const bool avx512_bf16 = avx512_vnni && __builtin_cpu_supports("avx512bf16");
   switch (isa) {
     case Isa::kScalar:
       return true;
@@ -64,7 +91,9 @@ bool supported(Isa isa) {
     case Isa::kAvx512Vnni:
       return avx512_vnni;
     case Isa::kAvx512Bf16:
-      return avx512_vnni && __builtin_cpu_supports("avx512bf16");
+      return avx512_bf16;
+    case Isa::kAmx:
+      return avx512_bf16 && has_tiles() && may_use_tiles();
   }
   return false;
 #else

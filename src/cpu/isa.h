@@ -17,14 +17,17 @@ enum class Isa {
   kAvx512,      // kAvx2 and AVX-512 F, BW, DQ, VL
   kAvx512Vnni,  // kAvx512 and AVX512-VNNI
   kAvx512Bf16,  // kAvx512Vnni and AVX512-BF16 dot products: no processor has these without VNNI
+  kAmx,         // kAvx512Bf16 and tiles of int8 and bf16 (AMX)
 };
 
-inline constexpr std::array kAllIsas = {Isa::kAvx512Bf16, Isa::kAvx512Vnni, Isa::kAvx512,
-                                        Isa::kAvxVnni,    Isa::kAvx2,       Isa::kScalar};  // best first
+inline constexpr std::array kAllIsas = {Isa::kAmx,     Isa::kAvx512Bf16, Isa::kAvx512Vnni, Isa::kAvx512,
+                                        Isa::kAvxVnni, Isa::kAvx2,       Isa::kScalar};  // best first
 
-std::string_view name_of(Isa isa);  // "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16"
+std::string_view name_of(
+    Isa isa);  // "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx"
 
-// Does this processor have it, and does the operating system save its registers?
+// Does this processor have it, and does the operating system save its registers? Linux saves tiles only for a
+// process that asks for it: asking about kAmx does so, for all threads, once and for good.
 bool supported(Isa isa);
 
 // The best supported one, or the one that the environment's GEMVEC_ISA names.

@@ -28,6 +28,9 @@ std::vector<std::string> flags_of(Isa isa) {
       return {"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"};
     case Isa::kAvx512Bf16:
       return {"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16"};
+    case Isa::kAmx:
+      return {"avx2",        "fma",         "avx512f",  "avx512bw", "avx512dq", "avx512vl",
+              "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16"};
   }
   return {"none"};
 }
@@ -44,13 +47,16 @@ TEST(Isa, WhatTheKernelListsIsWhatIsSupported) {
   for (const Isa isa : kAllIsas) {
     bool all = true;
     for (const std::string& flag : flags_of(isa)) all = all && listed.contains(flag);
+    // The system may refuse tiles to a process.
+    if (isa == Isa::kAmx && all && !supported(isa)) continue;
     EXPECT_EQ(supported(isa), all) << name_of(isa);
   }
 }
 
 TEST(Isa, WithoutAWishTheBestIsTaken) {
-  EXPECT_EQ(*choose_isa("", [](Isa) { return true; }), Isa::kAvx512Bf16);
-  EXPECT_EQ(*choose_isa("", [](Isa isa) { return isa != Isa::kAvx512Bf16; }), Isa::kAvx512Vnni);
+  EXPECT_EQ(*choose_isa("", [](Isa) { return true; }), Isa::kAmx);
+  EXPECT_EQ(*choose_isa("", [](Isa isa) { return isa <= Isa::kAvx512Bf16; }), Isa::kAvx512Bf16);
+  EXPECT_EQ(*choose_isa("", [](Isa isa) { return isa <= Isa::kAvx512Vnni; }), Isa::kAvx512Vnni);
   // A desktop processor: VNNI without AVX-512.
   EXPECT_EQ(*choose_isa("", [](Isa isa) { return isa <= Isa::kAvxVnni; }), Isa::kAvxVnni);
   // An early server processor: AVX-512 without VNNI.

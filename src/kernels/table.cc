@@ -80,6 +80,19 @@ constexpr KernelTable kAvx512Bf16 = {
     .pool = &kPoolAvx512,
     .convert = &kConvertAvx512,
 };
+// Tiles concern the products alone.
+constexpr KernelTable kAmx = {
+    .isa = cpu::Isa::kAmx,
+    .gemm = &kGemmAmx,
+    .gemm_int8 = &kGemmInt8Amx,
+    .quantize = &kQuantizeAvx512Vnni,
+    .attention = &kAttentionAmx,
+    .norm = &kNormAvx512,
+    .rope = &kRopeAvx512,
+    .geglu = &kGegluAvx512,
+    .pool = &kPoolAvx512,
+    .convert = &kConvertAvx512,
+};
 #endif
 
 }  // namespace
@@ -99,6 +112,8 @@ const KernelTable& kernel_table(cpu::Isa isa) {
       return kAvx512Vnni;
     case cpu::Isa::kAvx512Bf16:
       return kAvx512Bf16;
+    case cpu::Isa::kAmx:
+      return kAmx;
   }
 #endif
   return kScalar;

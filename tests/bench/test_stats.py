@@ -58,6 +58,7 @@ class Stats(unittest.TestCase):
 
 class Machine(unittest.TestCase):
     def test_the_instruction_set_follows_from_the_flags(self):
+        self.assertEqual(machine.isa_name({"avx512_bf16", "amx_tile", "amx_int8", "amx_bf16"}), "amx")
         self.assertEqual(machine.isa_name({"avx512f", "avx512bw", "avx512_bf16"}), "avx512bf16")
         self.assertEqual(machine.isa_name({"avx512f", "avx512bw", "avx2", "fma"}), "avx512")
         self.assertEqual(machine.isa_name({"avx2", "fma"}), "avx2")

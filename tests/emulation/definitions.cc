@@ -1,6 +1,7 @@
 #include "emulation/definitions.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -137,6 +138,31 @@ void dot_bf16_pairs(const Operands& o, Outcome& out) {
   for (std::size_t i = 0; i < 16; ++i)
     set<float>(out, i, dot_bf16(get<float>(o, 0, i), get<u32>(o, 1, i), get<u32>(o, 2, i)));
 }
+// Sums of a 4 x 4 tile: to the first operand is added, for each row of the second and each column of the
+// third, what `dot` makes of four words of either.
+template <class T, class Dot>
+auto tile_of(Dot dot) {
+  return [=](const Operands& o, Outcome& out) {
+    for (std::size_t m = 0; m < 4; ++m) {
+      for (std::size_t n = 0; n < 4; ++n) {
+        std::array<u32, 4> a, b;
+        for (std::size_t k = 0; k < 4; ++k) {
+          a[k] = get<u32>(o, 1, 4 * m + k);
+          b[k] = get<u32>(o, 2, 4 * k + n);
+        }
+        set<T>(out, 4 * m + n, dot(get<T>(o, 0, 4 * m + n), a, b));
+      }
+    }
+  };
+}
+// The first and the second of the pairs are summed apart, from 0, and together added to the sum.
+float dot_bf16_tile(float sum, const std::array<u32, 4>& a, const std::array<u32, 4>& b) {
+  std::array<float, 2> part = {};
+  for (std::size_t k = 0; k < 4; ++k) {
+    for (unsigned i = 0; i < 2; ++i) part[i] = flush(std::fma(bf16(a[k], i), bf16(b[k], i), part[i]));
+  }
+  return flush(flush(sum) + flush(part[0] + part[1]));
+}
 // Nearest, ties to even; subnormal numbers become zeros, NaNs stay NaNs and become quiet.
 u16 round_bf16(float x) {
   if (std::isnan(x)) return static_cast<u16>(bits_of(x) >> 16 | 0x40U);
@@ -238,6 +264,10 @@ const std::vector<Definition> kDefinitions = {
     // whole numbers
     {"_mm512_setr_epi32", kExact, lane_numbers},
     {"_mm512_srli_epi16", kExact, convert<u16, u16>(32, [](u16 a) { return static_cast<u16>(a >> 4); })},
+    {"_mm512_slli_epi16", kExact, convert<u16, u16>(32, [](u16 a) { return static_cast<u16>(a << 4); })},
+    {"_mm512_sub_epi16", kExact, each<u16>([](u16 a, u16 b, u16) { return static_cast<u16>(a - b); })},
+    {"_mm512_mullo_epi16", kExact, each<u16>([](u16 a, u16 b, u16) { return static_cast<u16>(u32{a} * b); })},
+    {"_mm512_add_epi8", kExact, each<u8>([](u8 a, u8 b, u8) { return static_cast<u8>(a + b); })},
     {"_mm512_add_epi32", kExact, each<u32>([](u32 a, u32 b, u32) { return a + b; })},
     {"_mm512_sub_epi32", kExact, each<u32>([](u32 a, u32 b, u32) { return a - b; })},
     {"_mm512_mullo_epi32", kExact, each<u32>([](u32 a, u32 b, u32) { return a * b; })},
@@ -272,6 +302,17 @@ const std::vector<Definition> kDefinitions = {
     {"_mm512_dpbusd_epi32", kExact, each<u32>(dot_bytes)},
     {"_mm256_dpbusd_epi32", kExact, each<u32>(dot_bytes, 32)},
     {"_mm256_dpbusd_avx_epi32", kExact, each<u32>(dot_bytes, 32)},
+    // tiles
+    {"_tile_loadd", kExact, words({0, 1, 2, 3, 4, 5, 6, 7})},
+    {"_tile_stored", kExact, words({8, 9, 10, 11, 12, 13, 14, 15})},
+    {"_tile_zero", kExact, each<u32>([](u32, u32, u32) { return 0U; })},
+    {"_tile_loadconfig", kExact, each<u32>([](u32, u32, u32) { return 0U; })},
+    {"_tile_release", kExact, each<u32>([](u32, u32, u32) { return 0U; })},
+    {"_tile_dpbsud", kExact, tile_of<u32>([](u32 sum, const auto& a, const auto& b) {
+       for (std::size_t k = 0; k < 4; ++k) sum = dot_bytes(sum, b[k], a[k]);
+       return sum;
+     })},
+    {"_tile_dpbf16ps", kFloats, tile_of<float>(dot_bf16_tile)},
     // bf16 and conversions
     {"_mm512_dpbf16_ps", kFloats, dot_bf16_pairs},
     {"_mm512_cvtneps_pbh", kExact, convert<float, u16>(16, round_bf16)},

@@ -21,7 +21,7 @@ struct Definition {
   std::function<void(const Operands&, Outcome&)> run;
 };
 
-// Of every instruction in operations_avx512.cc and operations_avxvnni.cc.
+// Of every instruction in operations_avx512.cc, operations_avxvnni.cc and operations_amx.cc.
 const std::vector<Definition>& definitions();
 
 }  // namespace gemvec::emulation

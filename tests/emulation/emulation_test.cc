@@ -132,6 +132,7 @@ void compare_all(const Operations& operations) {
 TEST(Emulated, InstructionsDoWhatTheirDefinitionsSay) {
   compare_all(kAvx512Emulated);
   compare_all(kAvxVnniEmulated);
+  compare_all(kAmxEmulated);
 }
 
 TEST(Native, InstructionsDoWhatTheirDefinitionsSay) {
@@ -139,12 +140,13 @@ TEST(Native, InstructionsDoWhatTheirDefinitionsSay) {
   const bool avxvnni = cpu::supported(cpu::Isa::kAvxVnni);
   if (avx512) compare_all(kAvx512Native);
   if (avxvnni) compare_all(kAvxVnniNative);
+  if (cpu::supported(cpu::Isa::kAmx)) compare_all(kAmxNative);
   if (!avx512 && !avxvnni) GTEST_SKIP() << "this machine has neither AVX512-BF16 nor AVX-VNNI";
 }
 
 TEST(Definitions, AreOfInstructionsThatAreTested) {
   std::set<std::string_view> tested;
-  for (const Operations* list : {&kAvx512Emulated, &kAvxVnniEmulated}) {
+  for (const Operations* list : {&kAvx512Emulated, &kAvxVnniEmulated, &kAmxEmulated}) {
     for (std::size_t i = 0; i < list->count; ++i) tested.insert(list->first[i].name);
   }
   for (const Definition& definition : definitions())
@@ -160,7 +162,7 @@ void expect_defined(const std::filesystem::path& file, const std::regex& pattern
   for (std::sregex_iterator it(code.begin(), code.end(), pattern), end; it != end; ++it) {
     EXPECT_NE(find((*it)[1].str()), nullptr)
         << file << ": " << (*it)[1]
-        << " is not tested: add it to tests/emulation/operations_avx512.cc and definitions.cc";
+        << " is not tested: add it to tests/emulation/operations_*.cc and definitions.cc";
   }
 }
 
@@ -168,8 +170,9 @@ TEST(Definitions, CoverEveryIntrinsicThatKernelsUse) {
   const std::filesystem::path kernels = std::filesystem::path(GEMVEC_SOURCE_DIR) / "src" / "kernels";
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(kernels)) {
-    if (!entry.path().filename().string().starts_with("avx")) continue;
-    expect_defined(entry.path(), std::regex(R"(\b(_mm512_\w+|_mm(?:256)?_(?:mask|dp(?:bu|bf|w))\w+)\()"));
+    if (!entry.is_regular_file() || entry.path().filename() == "CMakeLists.txt") continue;
+    expect_defined(entry.path(),
+                   std::regex(R"(\b(_tile_\w+|_mm512_\w+|_mm(?:256)?_(?:mask|dp(?:bu|bf|w))\w+)\()"));
     ++files;
   }
   EXPECT_GT(files, 10U);
@@ -177,7 +180,7 @@ TEST(Definitions, CoverEveryIntrinsicThatKernelsUse) {
 
 TEST(Definitions, CoverEveryNameThatIsEmulatedHere) {
   expect_defined(std::filesystem::path(GEMVEC_SOURCE_DIR) / "tests" / "emulation" / "names.inc",
-                 std::regex(R"(#define (_mm\w+)\()"));
+                 std::regex(R"(#define (_(?:mm|tile)\w+)\()"));
 }
 
 }  // namespace

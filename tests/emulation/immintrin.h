@@ -12,3 +12,6 @@
 #include <simde/x86/avx512.h>
 
 #include "emulation/missing.h"
+#include "emulation/tiles.h"
+
+#include "emulation/names.inc"

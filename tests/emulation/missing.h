@@ -220,5 +220,3 @@ template <class T, class Vector>
 
 }  // namespace
 }  // namespace gemvec::emulation
-
-#include "emulation/names.inc"

@@ -4,7 +4,7 @@
 import subprocess
 import sys
 
-NATIVE = ("%zmm", "vpdpbusd", "vpdpwssd", "vdpbf16ps", "vcvtneps2bf16", "vcvtne2ps2bf16")
+NATIVE = ("%zmm", "vpdpbusd", "vpdpwssd", "vdpbf16ps", "vcvtneps2bf16", "vcvtne2ps2bf16", "%tmm", "tilerelease", "ldtilecfg")
 
 
 def main(arguments):

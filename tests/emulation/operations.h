@@ -29,11 +29,13 @@ struct Operations {
   std::size_t count;
 };
 
-// operations_avx512.cc and operations_avxvnni.cc, each compiled twice: over immintrin.h of this folder, and
-// over the compiler's, for a processor that has the instructions.
+// operations_avx512.cc, operations_avxvnni.cc and operations_amx.cc, each compiled twice: over immintrin.h of
+// this folder, and over the compiler's, for a processor that has the instructions.
 extern const Operations kAvx512Emulated;
 extern const Operations kAvx512Native;
 extern const Operations kAvxVnniEmulated;
 extern const Operations kAvxVnniNative;
+extern const Operations kAmxEmulated;
+extern const Operations kAmxNative;
 
 }  // namespace gemvec::emulation

@@ -74,6 +74,10 @@ constexpr Operation kList[] = {
     // whole numbers
     OPERATION(_mm512_setr_epi32, _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)),
     OPERATION(_mm512_srli_epi16, _mm512_srli_epi16(si(o, 0), 4)),
+    OPERATION(_mm512_slli_epi16, _mm512_slli_epi16(si(o, 0), 4)),
+    OPERATION(_mm512_sub_epi16, _mm512_sub_epi16(si(o, 0), si(o, 1))),
+    OPERATION(_mm512_mullo_epi16, _mm512_mullo_epi16(si(o, 0), si(o, 1))),
+    OPERATION(_mm512_add_epi8, _mm512_add_epi8(si(o, 0), si(o, 1))),
     OPERATION(_mm512_add_epi32, _mm512_add_epi32(si(o, 0), si(o, 1))),
     OPERATION(_mm512_sub_epi32, _mm512_sub_epi32(si(o, 0), si(o, 1))),
     OPERATION(_mm512_mullo_epi32, _mm512_mullo_epi32(si(o, 0), si(o, 1))),

@@ -15,13 +15,14 @@
 // that some query of a tile can see are touched.
 //
 // Order of summation, for a query at position i that sees the keys j with |i - j| <= reach:
-//   score[j]  sum over head_dim in ascending order in one fp32 accumulator (bf16: in pairs)
+//   score[j]  sum over head_dim in ascending order in one fp32 accumulator (bf16: in pairs; with AMX 32 steps
+//             at a time, as in kernels/gemm/gemm.h)
 //   blocks    of 256 keys, counted from the text's beginning, in ascending order. In each:
 //     top     the highest score so far. Where it grew, sum and mix are multiplied by e^(old top - top).
 //     sum     of p[j] = e^(score[j] - top), first in lanes j % (the vector's lanes), then over the lanes,
 //     then
 //             added to the sum so far
-//     mix     += p[j] v[j] in ascending order in one fp32 accumulator (bf16: in pairs)
+//     mix     += p[j] v[j] in ascending order in one fp32 accumulator (bf16: like the scores)
 //   out       mix * (1 / sum)
 // A key out of reach has p[j] = 0 exactly, whether it is computed or skipped. So a query's result is a
 // function of its own q, its position, reach, and the text's keys, values and length, bit for bit: it does
@@ -90,5 +91,6 @@ extern const AttentionKernels kAttentionScalar;
 extern const AttentionKernels kAttentionAvx2;
 extern const AttentionKernels kAttentionAvx512;
 extern const AttentionKernels kAttentionAvx512Bf16;
+extern const AttentionKernels kAttentionAmx;
 
 }  // namespace gemvec::kernels

@@ -17,14 +17,13 @@ static_assert(kAttentionPanel % kTileColumns == 0);
 // product 16 KB (AVX2) or 32 KB (AVX-512), its keys likewise at head_dim 256: they stay in the level-1 and
 // level-2 caches. Part of the order of summation, so the same for every instruction set.
 constexpr std::size_t kKeyBlock = 256;
-// Rows (a token's query head each) of one tile: a multiple of 12 and of 6, the rows of a product's tile. Keys
-// and values come from memory once a tile.
+// Rows (a token's query head each) of one tile: a multiple of 12, 6 and 32, the rows of a product's tile.
+// Keys and values come from memory once a tile.
 constexpr std::size_t kQueryRows = 96;
 // Floats between two rows of scratch beyond their number: rows that lie a power of two apart would compete
 // for the same sets of the level-1 cache.
 constexpr std::size_t kRowPadding = 16;
 constexpr std::size_t kScoreStride = kKeyBlock + kRowPadding;
-constexpr std::size_t kRowTiles = (kQueryRows + Vec::kTileRows - 1) / Vec::kTileRows;
 
 constexpr float kLowest = -3.4028235e38F;
 
@@ -50,10 +49,35 @@ struct ProductArgs {
   bool add;  // to what is in C
 };
 
+// Calls Operand::multiply<rows> for a row count known only at run time.
+template <class Operand, int R = Vec::kTileRows>
+void multiply_rows(std::size_t rows, const ProductArgs<typename Operand::Element>& args) {
+  if (rows == R) {
+    Operand::template multiply<R>(args);
+  } else if constexpr (R > 1) {
+    multiply_rows<Operand, R - 1>(rows, args);
+  }
+}
+
+// What an operand of vectors is cut into: rows are dealt out evenly, see gemm/tile.inl.h.
+struct EvenRows {
+  static constexpr std::size_t kRows = Vec::kTileRows;  // of a product's tile, at most
+  static std::size_t begin(std::size_t tile, std::size_t tiles, std::size_t rows) {
+    return tile * rows / tiles;
+  }
+  // Registers that products of one tile of queries need set up.
+  struct Registers {};
+};
+
 struct OperandF32 {
   using Element = float;
-  static constexpr std::size_t kPair = 1;  // steps of k that one instruction takes
+  using RowTiles = EvenRows;
+  static constexpr std::size_t kPair = 1;   // steps of k that one instruction takes
+  static constexpr std::size_t kSteps = 1;  // that one product takes a multiple of
 
+  static void product(std::size_t rows, const ProductArgs<float>& args) {
+    multiply_rows<OperandF32>(rows, args);
+  }
   // Not inlined: it needs all registers for itself.
   template <int R>
   [[gnu::noinline]] static void multiply(const ProductArgs<float>& args) {
@@ -86,16 +110,6 @@ struct OperandF32 {
     return rows > 0 ? Vec::load(x) : Vec::zero();
   }
 };
-
-// Calls Operand::multiply<rows> for a row count known only at run time.
-template <class Operand, int R = Vec::kTileRows>
-void multiply_rows(std::size_t rows, const ProductArgs<typename Operand::Element>& args) {
-  if (rows == R) {
-    Operand::template multiply<R>(args);
-  } else if constexpr (R > 1) {
-    multiply_rows<Operand, R - 1>(rows, args);
-  }
-}
 
 constexpr std::size_t padded_length(std::size_t length) {
   return (length + kAttentionPanel - 1) / kAttentionPanel * kAttentionPanel;
@@ -170,6 +184,8 @@ inline Vec keep(Vec x, std::size_t i, KeyRange range, float other) {
 template <class Operand>
 class QueryTile {
   using Element = typename Operand::Element;
+  using RowTiles = typename Operand::RowTiles;
+  static constexpr std::size_t kRowTiles = (kQueryRows + RowTiles::kRows - 1) / RowTiles::kRows;
 
  public:
   static std::size_t scratch_bytes(std::size_t head_dim) {
@@ -182,7 +198,7 @@ class QueryTile {
       : args_(args),
         first_(first),
         rows_(tokens * args.heads),
-        tiles_((rows_ + Vec::kTileRows - 1) / Vec::kTileRows),
+        tiles_((rows_ + RowTiles::kRows - 1) / RowTiles::kRows),
         reach_(args.reach < args.length ? args.reach : args.length),
         stride_(args.head_dim + kRowPadding),
         keys_(static_cast<const Element*>(args.operand)),
@@ -191,15 +207,15 @@ class QueryTile {
         scores_(mix_ + kQueryRows * stride_),
         weights_(reinterpret_cast<Element*>(scores_ + kQueryRows * kScoreStride)) {
     for (std::size_t i = 0; i < tiles_; ++i) {
-      // Rows are dealt out evenly, see gemm/tile.inl.h.
-      const std::size_t begin = i * rows_ / tiles_;
-      const std::size_t end = (i + 1) * rows_ / tiles_;
+      const std::size_t begin = RowTiles::begin(i, tiles_, rows_);
+      const std::size_t end = RowTiles::begin(i + 1, tiles_, rows_);
       row_tiles_[i] = {begin, end, {seen(begin).begin, seen(end - 1).end}, false};
     }
   }
 
   void run() {
     load_queries(weights_ + kQueryRows * kScoreStride);
+    [[maybe_unused]] const typename RowTiles::Registers registers;
     const KeyRange all = {seen(0).begin, seen(rows_ - 1).end};
     for (std::size_t begin = all.begin / kKeyBlock * kKeyBlock; begin < all.end; begin += kKeyBlock) {
       const KeyRange block = {begin, begin + kKeyBlock};
@@ -257,19 +273,18 @@ class QueryTile {
       for (std::size_t i = 0; i < tiles_; ++i) {
         const RowTile& tile = row_tiles_[i];
         if (tile.keys.within({key, key + kTileColumns}).empty()) continue;
-        multiply_rows<Operand>(
-            tile.end - tile.begin,
-            {queries_ + tile.begin * query_stride_, query_stride_, panel,
-             scores_ + tile.begin * kScoreStride + (key - block.begin), kScoreStride, args_.head_dim, false});
+        Operand::product(tile.end - tile.begin, {queries_ + tile.begin * query_stride_, query_stride_, panel,
+                                                 scores_ + tile.begin * kScoreStride + (key - block.begin),
+                                                 kScoreStride, args_.head_dim, false});
       }
     }
   }
 
-  // The part of a block that a tile of rows mixes, counted from the block's beginning, in whole pairs.
+  // The part of a block that a tile of rows mixes, counted from the block's beginning, in whole steps.
   static KeyRange mixed(const RowTile& tile, KeyRange block) {
     const KeyRange keys = tile.keys.within(block);
-    return {(keys.begin - block.begin) / Operand::kPair * Operand::kPair,
-            (keys.end - block.begin + Operand::kPair - 1) / Operand::kPair * Operand::kPair};
+    return {(keys.begin - block.begin) / Operand::kSteps * Operand::kSteps,
+            (keys.end - block.begin + Operand::kSteps - 1) / Operand::kSteps * Operand::kSteps};
   }
 
   // A row's scores become weights e^(score - top), 0 for keys that it does not see.
@@ -344,10 +359,10 @@ class QueryTile {
         const RowTile& tile = row_tiles_[i];
         if (tile.keys.within(block).empty()) continue;
         const KeyRange keys = mixed(tile, block);
-        multiply_rows<Operand>(tile.end - tile.begin,
-                               {weights_ + tile.begin * kScoreStride + keys.begin, kScoreStride,
-                                panel + keys.begin * kTileColumns, mix_ + tile.begin * stride_ + column,
-                                stride_, keys.end - keys.begin, tile.started});
+        Operand::product(tile.end - tile.begin,
+                         {weights_ + tile.begin * kScoreStride + keys.begin, kScoreStride,
+                          panel + keys.begin * kTileColumns, mix_ + tile.begin * stride_ + column, stride_,
+                          keys.end - keys.begin, tile.started});
       }
     }
     for (std::size_t i = 0; i < tiles_; ++i) {

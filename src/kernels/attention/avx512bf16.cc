@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "kernels/attention/attention.h"
-#include "kernels/attention/attention.inl.h"
+#include "kernels/attention/bf16.inl.h"
 
 namespace gemvec::kernels {
 namespace {
@@ -19,10 +19,13 @@ __m512bh broadcast_pair(const std::uint16_t* pair) {
   return as_bf16(_mm512_set1_epi32(bits));
 }
 
-struct OperandBf16 {
-  using Element = std::uint16_t;
-  static constexpr std::size_t kPair = 2;
+struct OperandBf16 : Bf16 {
+  using RowTiles = EvenRows;
+  static constexpr std::size_t kSteps = kPair;
 
+  static void product(std::size_t rows, const ProductArgs<std::uint16_t>& args) {
+    multiply_rows<OperandBf16>(rows, args);
+  }
   template <int R>
   [[gnu::noinline]] static void multiply(const ProductArgs<std::uint16_t>& args) {
     Rows<std::uint16_t, R> rows(args.a, args.lda);
@@ -40,27 +43,6 @@ struct OperandBf16 {
       }
     }
     sums.store(args.c, args.ldc);
-  }
-
-  static const std::uint16_t* in_place(const float*) { return nullptr; }
-  static Vec put(Vec x, std::uint16_t* to) {
-    const __m256i bits = (__m256i)_mm512_cvtneps_pbh(x.v);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bits);
-    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
-  }
-  static Vec words(const float* x) {
-    return {_mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(x)))};
-  }
-  static Vec join(const float* x, std::size_t stride, std::size_t rows) {
-    const __m512i low = rows > 0 ? lanes(x) : _mm512_setzero_si512();
-    const __m512i high = rows > 1 ? lanes(x + stride) : _mm512_setzero_si512();
-    return {_mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(high, 16)))};
-  }
-
- private:
-  // Each of 16 numbers as bf16 in the low half of its lane.
-  static __m512i lanes(const float* x) {
-    return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x)));
   }
 };
 

@@ -3,10 +3,12 @@
 // B is packed once into panels of kPanel columns, so that the inner loop reads it front to back:
 //   fp32: [n / kPanel][k][kPanel]           floats
 //   bf16: [n / kPanel][k / 2][kPanel][2]    pairs (k, k + 1) of one column side by side: the operand of
-//                                           AVX512-BF16's dot product, and two shifts away from fp32
-// C[i, j] is the sum over k in ascending order in one fp32 accumulator (bf16 products: in pairs), so a row of
-// C depends on its row of A only: not on m, nor on which rows or panels share a call. That is what makes
-// vectors independent of batch and threads.
+//                                           AVX512-BF16's and AMX's dot products, and two shifts away from
+//                                           fp32
+// C[i, j] is the sum over k in ascending order in one fp32 accumulator (bf16 products: in pairs; with AMX 32
+// steps, of which the even and the odd ones are summed apart, at a time), so a row of C depends on its row of
+// A only: not on m, nor on which rows or panels share a call. That is what makes vectors independent of batch
+// and threads.
 #pragma once
 
 #include <cstddef>
@@ -46,5 +48,6 @@ extern const GemmKernels kGemmScalar;
 extern const GemmKernels kGemmAvx2;
 extern const GemmKernels kGemmAvx512;
 extern const GemmKernels kGemmAvx512Bf16;
+extern const GemmKernels kGemmAmx;
 
 }  // namespace gemvec::kernels

@@ -119,12 +119,17 @@ void check(Kind kind, std::size_t m, std::size_t k, std::size_t panels) {
 class Gemm : public ::testing::TestWithParam<Kind> {};
 
 TEST_P(Gemm, MatchesDoublePrecisionForEveryTileHeight) {
-  for (std::size_t m = 1; m <= 26; ++m) check(GetParam(), m, 64, 2);
+  for (std::size_t m = 1; m <= 50; ++m) check(GetParam(), m, 64, 2);
 }
 
 TEST_P(Gemm, MatchesDoublePrecisionOnTheModelsShapes) {
   check(GetParam(), 18, 768, 3);
   check(GetParam(), 5, 1152, 2);
+}
+
+// Whole tiles of 32 steps, and what is left of them.
+TEST_P(Gemm, TakesAnyEvenNumberOfSteps) {
+  for (std::size_t k = 2; k <= 70; k += 2) check(GetParam(), 19, k, 1);
 }
 
 TEST_P(Gemm, TakesTheSmallestProblem) { check(GetParam(), 1, 2, 1); }

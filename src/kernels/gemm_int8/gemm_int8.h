@@ -91,5 +91,6 @@ extern const GemmInt8Kernels kGemmInt8Avx2;
 extern const GemmInt8Kernels kGemmInt8Avx512;
 extern const GemmInt8Kernels kGemmInt8AvxVnni;
 extern const GemmInt8Kernels kGemmInt8Avx512Vnni;
+extern const GemmInt8Kernels kGemmInt8Amx;
 
 }  // namespace gemvec::kernels
