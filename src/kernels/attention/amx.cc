@@ -20,7 +20,7 @@ struct WholeTiles {
     return tile * kRows < rows ? tile * kRows : rows;
   }
   struct Registers : Tiles {
-    Registers() : Tiles(kTileMaxRows, kTileRowBytes) {}
+    Registers() : Tiles(kTileMaxRows, kTileRowBytes, 2) {}
   };
 };
 static_assert(kQueryRows % WholeTiles::kRows == 0);

@@ -129,7 +129,7 @@ TEST_P(Gemm, MatchesDoublePrecisionOnTheModelsShapes) {
 
 // Whole tiles of 32 steps, and what is left of them.
 TEST_P(Gemm, TakesAnyEvenNumberOfSteps) {
-  for (std::size_t k = 2; k <= 70; k += 2) check(GetParam(), 19, k, 1);
+  for (std::size_t k = 2; k <= 70; k += 2) check(GetParam(), 35, k, 3);
 }
 
 TEST_P(Gemm, TakesTheSmallestProblem) { check(GetParam(), 1, 2, 1); }

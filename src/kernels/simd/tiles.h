@@ -2,7 +2,8 @@
 // them. Included by the amx.cc files only, after simd/avx512.h.
 //
 // Registers are numbers in an instruction, so _tile_ intrinsics take literals. Throughout, tiles 0 to 3 are
-// sums, 4 and 5 are rows of A, 6 and 7 are columns of B: two by two of A and B give four sums for four loads.
+// sums, the next are rows of A and the last columns of B. Two by two of A and B give four sums for four
+// loads; one by four, of which B's stay in the level-1 cache, load the least from further away.
 #pragma once
 
 #include <immintrin.h>
@@ -25,20 +26,23 @@ inline void publish(const void* memory) { asm volatile("" ::"r"(memory) : "memor
 // when it switches threads.
 class Tiles {
  public:
-  // Sums of [rows, 16], A of [rows, a_bytes], B of [a_bytes / 4, 16 x 4 bytes].
-  Tiles(std::size_t rows, std::size_t a_bytes) {
+  Tiles(std::size_t rows, std::size_t a_bytes, std::size_t a_tiles) { shape(rows, a_bytes, a_tiles); }
+  ~Tiles() { _tile_release(); }
+  Tiles(const Tiles&) = delete;
+  Tiles& operator=(const Tiles&) = delete;
+
+  // Sums of [rows, 16]; `a_tiles` of A, from tile 4 on, [rows, a_bytes]; the rest of B, [a_bytes / 4, 16 x 4
+  // bytes]. All become 0.
+  void shape(std::size_t rows, std::size_t a_bytes, std::size_t a_tiles) {
     Shapes shapes;
     for (std::size_t tile = 0; tile < 8; ++tile) {
-      const bool of_b = tile >= 6, of_a = tile >= 4 && !of_b;
+      const bool of_b = tile >= 4 + a_tiles, of_a = tile >= 4 && !of_b;
       shapes.rows[tile] = static_cast<std::uint8_t>(of_b ? a_bytes / 4 : rows);
       shapes.row_bytes[tile] = static_cast<std::uint16_t>(of_a ? a_bytes : kTileRowBytes);
     }
     publish(&shapes);
     _tile_loadconfig(&shapes);
   }
-  ~Tiles() { _tile_release(); }
-  Tiles(const Tiles&) = delete;
-  Tiles& operator=(const Tiles&) = delete;
 
  private:
   // The layout that LDTILECFG reads.
