@@ -11,10 +11,10 @@ namespace {
 
 // Steps of k that a tile of A holds, unless groups are smaller.
 constexpr std::size_t kTileSteps = kTileRowBytes;
-// Steps of k that all rows are multiplied over before the next ones: two panels' parts of 12 KB then stay in
+// Steps of k that all rows are multiplied over before the next ones: two panels' parts of 8 KB then stay in
 // the level-1 cache while the rows come from the level-2 cache, from which both would take longer than the
 // products.
-constexpr std::size_t kPartSteps = 384;
+constexpr std::size_t kPartSteps = 256;
 // Lines of the panels that follow to ask for beside each group, two at a time, as processors with tiles fetch
 // them: as many as a group of 128 has of two panels.
 constexpr std::size_t kLinesAhead = 128;
