@@ -4,8 +4,8 @@
 FOLDER holds one JUnit file per preset. A stage that failed without a failed test (a build that broke, a
 ctest that found nothing to run) counts as one failure, so that the last line never looks better than the
 run was. A test may be skipped for one reason only: this machine's processor lacks the instruction set that
-the test's name ends in, or the system refuses its registers. The processor is asked here again, so a broken detection in gemvec cannot skip
-its own tests.
+the test's name ends in, or the system refuses its registers. Both are asked here again, so a broken detection in
+gemvec cannot skip its own tests.
 """
 
 import argparse

@@ -35,8 +35,8 @@ bool has_tiles() {
   return __get_cpuid_count(kLeaf, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx & kEdxBits) == kEdxBits;
 }
 
-// Tiles are 8 KB more to save for each thread, and a signal's stack must have room for them: so Linux (5.16 and
-// later) wants to be asked. It refuses where a thread's alternative stack is too small.
+// Tiles are 8 KB more to save for each thread, and a signal's stack must have room for them: so Linux (5.16
+// and later) wants to be asked. It refuses where a thread's alternative stack is too small.
 bool may_use_tiles() {
 #if defined(__linux__)
   constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
