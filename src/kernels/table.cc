@@ -83,6 +83,8 @@ constexpr KernelTable kAvx512Bf16 = {
 // Tiles concern the products alone.
 constexpr KernelTable kAmx = {
     .isa = cpu::Isa::kAmx,
+    .block_rows =
+        224,  // tiles wait for weights sooner, and processors that have them have 2 MB of level-2 cache
     .gemm = &kGemmAmx,
     .gemm_int8 = &kGemmInt8Amx,
     .quantize = &kQuantizeAvx512Vnni,

@@ -18,6 +18,11 @@ namespace gemvec::kernels {
 // row of the input, bit for bit. Between instruction sets, sums differ in the last bits.
 struct KernelTable {
   cpu::Isa isa = cpu::Isa::kScalar;
+  // Rows that a thread takes through a layer together. Every block reads all weights, and unpacks those in
+  // codes; its activations, 8 KB a row, should stay in the level-2 cache meanwhile. 96 rows suit caches of 1
+  // MB, or of 512 KB nearly; 128 and 64 were 2 and 1 % slower with AVX-512 and int8 products
+  // (docs/benchmarks.md).
+  std::size_t block_rows = 96;
   const GemmKernels* gemm = nullptr;
   const GemmInt8Kernels* gemm_int8 = nullptr;
   const QuantizeKernels* quantize = nullptr;  // makes the operands of gemm_int8

@@ -182,11 +182,11 @@ class Calibrator final : public ProductObserver {
     }
     std::vector<Thread> threads(pool_.size());
     for (Thread& thread : threads) {
-      const std::size_t codes = kMaxBlockRows * inputs;
+      const std::size_t codes = max_block_rows(kernels_) * inputs;
       GEMVEC_TRY(code, base::AlignedBuffer<std::byte>::create(codes * kernels_.gemm_int8->code_bytes));
       GEMVEC_TRY(groups, base::AlignedBuffer<kernels::RowGroup>::create(codes / kernels::kMinGroup));
       GEMVEC_TRY(scratch, base::AlignedBuffer<std::byte>::create(kernels::gemm_int8_scratch_bytes(inputs)));
-      GEMVEC_TRY(products, base::AlignedBuffer<float>::create(kMaxBlockRows * outputs));
+      GEMVEC_TRY(products, base::AlignedBuffer<float>::create(max_block_rows(kernels_) * outputs));
       thread.codes = std::move(code);
       thread.groups = std::move(groups);
       thread.scratch = std::move(scratch);

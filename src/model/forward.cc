@@ -437,7 +437,7 @@ Status forward(const ForwardContext& context, const Batch& batch, const ForwardO
   const Config& config = context.weights->config;
   Workspace& space = *context.workspace;
   const kernels::AttentionKernel& attention = attention_kernel(context);
-  space.schedule.plan(batch, context.pool->size(), attention, config.head_dim);
+  space.schedule.plan(batch, context.pool->size(), context.kernels->block_rows, attention, config.head_dim);
   GEMVEC_CHECK_OK(space.reserve(config, *context.kernels, attention, batch.tokens(), batch.texts(),
                                 space.schedule.operand_bytes(), context.pool->size()));
   return Pass(context, batch).run(output);

@@ -14,28 +14,28 @@ using kernels::kAttentionPanel;
 constexpr std::size_t kMinBlockRows = 32;
 
 // Blocks for a batch of `tokens`: a multiple of the threads if there are enough rows for it.
-std::size_t count_blocks(std::size_t tokens, unsigned threads) {
-  const std::size_t needed = (tokens + kBlockRows - 1) / kBlockRows;
+std::size_t count_blocks(std::size_t tokens, unsigned threads, std::size_t block_rows) {
+  const std::size_t needed = (tokens + block_rows - 1) / block_rows;
   const std::size_t shared = (needed + threads - 1) / threads * threads;
   return tokens >= shared * kMinBlockRows ? shared : needed;
 }
 
 }  // namespace
 
-void Schedule::plan(const Batch& batch, unsigned threads, const kernels::AttentionKernel& attention,
-                    std::size_t head_dim) {
+void Schedule::plan(const Batch& batch, unsigned threads, std::size_t block_rows,
+                    const kernels::AttentionKernel& attention, std::size_t head_dim) {
   texts_.clear();
   segments_.clear();
   blocks_.clear();
   operand_bytes_ = 0;
-  const std::size_t count = count_blocks(batch.tokens(), threads);
+  const std::size_t count = count_blocks(batch.tokens(), threads, block_rows);
   split_ = count < threads;
   Block block;
   // A block ends where its share of the rows is reached, at a panel's boundary.
   const auto close_if_full = [&](bool last) {
     const std::size_t end = block.row + block.rows;
     const std::size_t goal = (blocks_.size() + 1) * batch.tokens() / count;
-    if (!last && end < goal && block.rows < kBlockRows) return;
+    if (!last && end < goal && block.rows < block_rows) return;
     block.segment_end = segments_.size();
     blocks_.push_back(block);
     block = {.row = end, .rows = 0, .segment_begin = segments_.size(), .segment_end = 0};

@@ -16,6 +16,7 @@ using kernels::kAttentionPanel;
 using testing::Random;
 
 constexpr std::size_t kHeadDim = 32;
+constexpr std::size_t kBlockRows[] = {96, 224};
 
 const kernels::AttentionKernel& attention() {
   return *kernels::kernel_table(cpu::Isa::kScalar).attention->f32;
@@ -33,13 +34,13 @@ struct Texts {
 };
 
 // Segments and blocks in the order of the rows, with nothing left out and nothing twice.
-void check_rows(const Schedule& schedule, const Batch& batch) {
+void check_rows(const Schedule& schedule, const Batch& batch, std::size_t block_rows) {
   ASSERT_EQ(schedule.texts().size(), batch.texts());
   std::size_t row = 0, segment = 0;
   for (const Block& block : schedule.blocks()) {
     ASSERT_EQ(block.row, row);
     ASSERT_GE(block.rows, 1U);
-    ASSERT_LE(block.rows, kMaxBlockRows);
+    ASSERT_LE(block.rows, block_rows + kAttentionPanel);
     ASSERT_EQ(block.segment_begin, segment);
     ASSERT_GT(block.segment_end, segment);
     for (; segment < block.segment_end; ++segment) {
@@ -73,10 +74,10 @@ void check_texts(const Schedule& schedule, const Batch& batch) {
 }
 
 // Threads that would wait for a last block, or for no block at all, are what this is about.
-void check_shares(const Schedule& schedule, const Batch& batch, unsigned threads) {
+void check_shares(const Schedule& schedule, const Batch& batch, unsigned threads, std::size_t block_rows) {
   if (schedule.split()) {
     ASSERT_LT(schedule.blocks().size(), threads);
-    ASSERT_LT(batch.tokens(), threads * kBlockRows) << "enough rows for all threads";
+    ASSERT_LT(batch.tokens(), threads * block_rows) << "enough rows for all threads";
     return;
   }
   ASSERT_EQ(schedule.blocks().size() % threads, 0U) << schedule.blocks().size() << " blocks";
@@ -89,16 +90,21 @@ void check_shares(const Schedule& schedule, const Batch& batch, unsigned threads
   }
 }
 
+// With the rows of a block that kernels want: KernelTable::block_rows.
 void check(Schedule& schedule, const Texts& texts, unsigned threads) {
-  SCOPED_TRACE(std::to_string(threads) + " threads, " + std::to_string(texts.ids.size()) + " tokens in " +
-               std::to_string(texts.offsets.size() - 1) + " texts");
-  const Batch batch = texts.batch();
-  schedule.plan(batch, threads, attention(), kHeadDim);
-  check_rows(schedule, batch);
-  if (::testing::Test::HasFatalFailure()) return;
-  check_texts(schedule, batch);
-  if (::testing::Test::HasFatalFailure()) return;
-  check_shares(schedule, batch, threads);
+  for (const std::size_t block_rows : kBlockRows) {
+    SCOPED_TRACE(std::to_string(threads) + " threads, " + std::to_string(texts.ids.size()) + " tokens in " +
+                 std::to_string(texts.offsets.size() - 1) + " texts, blocks of " +
+                 std::to_string(block_rows));
+    const Batch batch = texts.batch();
+    schedule.plan(batch, threads, block_rows, attention(), kHeadDim);
+    check_rows(schedule, batch, block_rows);
+    if (::testing::Test::HasFatalFailure()) return;
+    check_texts(schedule, batch);
+    if (::testing::Test::HasFatalFailure()) return;
+    check_shares(schedule, batch, threads, block_rows);
+    if (::testing::Test::HasFatalFailure()) return;
+  }
 }
 
 TEST(Schedule, CoversOneTextOfEveryLength) {
@@ -146,15 +152,15 @@ TEST(Schedule, SharesABlockAmongThreadsWhenThereAreFewTokens) {
   for (const std::size_t tokens : {1U, 18U, 31U, 63U}) {
     Texts texts;
     texts.add(tokens);
-    schedule.plan(texts.batch(), 2, attention(), kHeadDim);
+    schedule.plan(texts.batch(), 2, kBlockRows[0], attention(), kHeadDim);
     EXPECT_TRUE(schedule.split()) << tokens;
     EXPECT_EQ(schedule.blocks().size(), 1U) << tokens;
-    schedule.plan(texts.batch(), 1, attention(), kHeadDim);
+    schedule.plan(texts.batch(), 1, kBlockRows[0], attention(), kHeadDim);
     EXPECT_FALSE(schedule.split()) << "one thread has nobody to share with";
   }
   Texts texts;
   texts.add(1024);
-  schedule.plan(texts.batch(), 2, attention(), kHeadDim);
+  schedule.plan(texts.batch(), 2, kBlockRows[0], attention(), kHeadDim);
   EXPECT_FALSE(schedule.split());
 }
 

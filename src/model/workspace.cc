@@ -24,12 +24,13 @@ struct Sizes {
         pooled(texts * config.width) {
     const std::size_t row = std::max(config.width, config.query_width());
     const std::size_t inputs = std::max(row, config.ffn);
-    hidden = kMaxBlockRows * row;
-    wide = kMaxBlockRows * std::max(config.qkv_width(), config.ffn);
-    bf16 = kMaxBlockRows * inputs;
-    codes = kMaxBlockRows * inputs * kernels.gemm_int8->code_bytes;
-    groups = kMaxBlockRows * inputs / kernels::kMinGroup;
-    pair = kMaxBlockRows * 2 * kernels::kPanel;
+    const std::size_t rows = max_block_rows(kernels);
+    hidden = rows * row;
+    wide = rows * std::max(config.qkv_width(), config.ffn);
+    bf16 = rows * inputs;
+    codes = rows * inputs * kernels.gemm_int8->code_bytes;
+    groups = rows * inputs / kernels::kMinGroup;
+    pair = rows * 2 * kernels::kPanel;
     gemm = kernels::gemm_int8_scratch_bytes(inputs);
     attention = attention_kernel.scratch_bytes(config.head_dim);
   }

@@ -45,20 +45,19 @@ struct Block {
   std::size_t segment_begin = 0, segment_end = 0;
 };
 
-// Rows of a block at most, beside what a segment's panel of 32 may add. 96 rows of 768 codes and of 1152
-// gated fp32 numbers are 0.1 or 0.2 and 0.4 MB: they stay in a level-2 cache of 1 MB, or nearly in one of 512
-// KB, while panels of weights pass by, and unpacking a panel costs 1/96 of what is done with it. 128 and 64
-// rows were 2 and 1 % slower with AVX-512 and int8 products (docs/benchmarks.md).
-inline constexpr std::size_t kBlockRows = 96;
-inline constexpr std::size_t kMaxBlockRows = kBlockRows + kernels::kAttentionPanel;
+// Rows of a block at most: a segment's last panel may go beyond what the kernels want.
+inline std::size_t max_block_rows(const kernels::KernelTable& kernels) {
+  return kernels.block_rows + kernels::kAttentionPanel;
+}
 
 // Cuts a batch into blocks. Kept between batches, so that its vectors keep their memory.
 class Schedule {
  public:
   // As many blocks as share evenly among `threads`, or few for small batches: then split() is true, and all
   // threads work on one block at a time.
-  void plan(const Batch& batch, unsigned threads, const kernels::AttentionKernel& attention,
-            std::size_t head_dim);
+  // A block has about block_rows rows (KernelTable) at most.
+  void plan(const Batch& batch, unsigned threads, std::size_t block_rows,
+            const kernels::AttentionKernel& attention, std::size_t head_dim);
 
   [[nodiscard]] const std::vector<TextSpan>& texts() const { return texts_; }
   [[nodiscard]] const std::vector<Segment>& segments() const { return segments_; }
@@ -74,7 +73,7 @@ class Schedule {
   std::size_t operand_bytes_ = 0;
 };
 
-// What one thread, or all of them together, need for a block. Shapes are for kMaxBlockRows rows.
+// What one thread, or all of them together, need for a block. Shapes are for max_block_rows() rows.
 struct BlockSpace {
   base::AlignedBuffer<float> hidden;              // [rows, max(width, query_width)] norms, then branches
   base::AlignedBuffer<float> wide;                // [rows, max(qkv_width, ffn)] q | k | v; then gated
