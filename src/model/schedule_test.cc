@@ -16,7 +16,7 @@ using kernels::kAttentionPanel;
 using testing::Random;
 
 constexpr std::size_t kHeadDim = 32;
-constexpr std::size_t kBlockRows[] = {96, 224};
+constexpr std::size_t kBlockRows[] = {96, 160};
 
 const kernels::AttentionKernel& attention() {
   return *kernels::kernel_table(cpu::Isa::kScalar).attention->f32;
