@@ -69,7 +69,7 @@ class Broken(HostileTest):
                                (b'{"inputs":"\xc3\x28"}', (400,)), (b'{"inputs":"\xed\xa0\x80"}', (400,)),
                                (b'{"inputs":"\xf4\x90\x80\x80"}', (400,)), (b'{"inputs":"\\udc00\\ud800"}', (400,)),
                                (b'{"inputs":"\xc0\x80"}', (400,)), (b'{"inputs":1e999999}', (400, 422)),
-                               (b'{"inputs":"a","inputs":"b"}', (200, 422))):  # fmt: skip
+                               (b'{"inputs":"a","inputs":"b"}', (422,))):  # fmt: skip
             answer = self.server.post("/embed", body, {"Content-Type": "application/json"})
             self.assertIn(answer.status, statuses, f"{body[:40]!r}: {answer}")
 
