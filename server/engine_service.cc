@@ -141,7 +141,14 @@ std::variant<EngineService::Prepared, ServiceError> EngineService::prepare(const
     const auto began = Clock::now();
     EmbeddedItem item;
     Result<std::vector<std::int32_t>> ids = encode(work, input, item);
-    if (!ids.ok()) return ServiceError{fault_of(ids.error().code), ids.error().message, index, {}};
+    if (!ids.ok()) {
+      ServiceError error{fault_of(ids.error().code), ids.error().message, index, {}};
+      if (ids.error().code == ErrorCode::kTooLong) {
+        error.max_tokens = max_tokens_;
+        error.tokens = item.total_tokens;
+      }
+      return error;
+    }
     item.tokens = ids->size();
     item.tokenization = Clock::now() - began;
     prepared.ids.push_back(std::move(ids).value());

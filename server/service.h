@@ -33,6 +33,8 @@ struct ServiceError {
   std::string message;
   std::size_t item = 0;                 // index of the first input that has it
   std::chrono::seconds retry_after{0};  // kOverloaded: when there is likely to be room
+  // Of a text that is too long: how many tokens it may have, and has; 0 where they have not been counted.
+  std::size_t max_tokens = 0, tokens = 0;
 };
 
 // A text, or token ids, which are used as they are (BOS and EOS are the client's).

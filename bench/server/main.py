@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -43,6 +44,8 @@ def arguments(argv):
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the peers; gemvec uses its default")
     parser.add_argument("--quick", action="store_true", help="a second or two of everything: does it work?")
     parser.add_argument("--out", type=pathlib.Path, help="folder (default docs/benchmarks; the cache with --quick)")
+    parser.add_argument("--suffix", default="", help="of the page's name, where two machines were measured on one day")
+    parser.add_argument("--add", action="store_true", help="to the page of today: what it has of other parts and servers stays")
     args = parser.parse_args(argv)
     if args.quick:
         args.seconds, args.minutes = min(args.seconds, 2), min(args.minutes, 0.2)
@@ -138,10 +141,36 @@ def servers(args, log):
     return [s for s in everybody if not args.only or any(word in s.key for word in args.only)]
 
 
-def write(run, args):
+def page(run, args):
     folder = args.out or (cache() / "results" if args.quick else DOCS)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"server-{run['date']}-{run['machine']['isa']}"
+    return folder / f"server-{run['date']}-{run['machine']['isa']}{'-' if args.suffix else ''}{args.suffix}"
+
+
+def add(run, earlier, parts):
+    """`run` with what `earlier` has of other servers and parts. They must be of one machine and one program."""
+    for what in ("machine", "texts"):
+        if earlier[what] != run[what]:
+            sys.exit(f"--add: {what} of the page and of this run are not the same")
+    old = {entry["key"]: entry for entry in earlier["servers"]}
+    for entry in run["servers"]:
+        before = old.get(entry["key"], {})
+        if before.get("version", entry.get("version")) != entry.get("version"):
+            sys.exit(f"--add: {entry['name']} is not the version that the page has")
+        old[entry["key"]] = {**before, **entry}
+    settings = dict(run["settings"])
+    if "mixed" not in parts:
+        settings["minutes"] = earlier["settings"]["minutes"]
+    if set(parts) == {"mixed"}:
+        settings["seconds"] = earlier["settings"]["seconds"]
+    commands = earlier["commands"] + run["commands"]
+    return dict(run, servers=list(old.values()), settings=settings, commands=commands, driver=earlier["driver"])
+
+
+def write(run, args):
+    path = page(run, args)
+    if args.add:
+        run = add(run, args.earlier, args.parts)
     path.with_suffix(".json").write_text(json.dumps(run, indent=1) + "\n")
     path.with_suffix(".md").write_text(report.markdown(run))
     say(f"wrote {path}.md and .json")
@@ -158,7 +187,10 @@ def main(argv):
         "date": datetime.date.today().isoformat(), "machine": facts, "texts": texts.facts(), "driver": ceiling(),
         "settings": {"seconds": args.seconds, "minutes": args.minutes, "bulk": [BULK_CONNECTIONS, BULK_TEXTS],
                      "threads": args.threads}, "servers": [],
+        "commands": [shlex.join(["bench/server/run", *("MODEL" if word == str(args.model) else word for word in argv)])],
     }  # fmt: skip
+    if args.add:
+        args.earlier = json.loads(page(run, args).with_suffix(".json").read_text())
     say(f"the driver alone reaches {run['driver']['requests_per_s']:,.0f} requests/s")
     for server in servers(args, log):
         parts = [part for part in args.parts if part != "mixed" or server.key == f"gemvec-{args.dtypes[0]}"]

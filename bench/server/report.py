@@ -6,6 +6,8 @@ INTRODUCTION = """# The server under load, {date}
 {seconds:g} s or more after a warm-up. Queries have {queries:.0f} tokens on average, documents {documents:.0f}, prompts
 included, no two texts alike; a text a request; vectors come back as JSON. Driver and server share the machine. The driver
 alone, against a server that does nothing, reaches {ceiling:,.0f} requests/s and takes {cpu_ms:.2f} ms of processor time for each.
+
+{commands}
 """
 
 
@@ -106,5 +108,6 @@ def markdown(run):
         system=machine["system"], virtual=", a virtual machine" if machine["virtual"] else "",
         seconds=run["settings"]["seconds"], queries=texts["queries"]["mean_tokens"],
         documents=texts["documents"]["mean_tokens"], ceiling=driver["requests_per_s"], cpu_ms=driver["cpu_ms"],
+        commands="Measured by " + ", then by ".join(f"`{command}`" for command in run["commands"]) + ".",
     )  # fmt: skip
     return "\n".join([head, *throughput(run), *beside_itself(run), *lone(run), *mixed(run), *facts(run)])

@@ -179,15 +179,27 @@ class Sentence(Server):
 class Tei(Server):
     """text-embeddings-inference, if somebody has built it: GEMVEC_BENCH_TEI names its program, text-embeddings-router."""
 
-    key, name = "tei", "text-embeddings-inference"
+    key, name = "tei", "text-embeddings-inference fp32"
 
     def prepare(self, say):
         self.program = os.environ.get("GEMVEC_BENCH_TEI") or shutil.which("text-embeddings-router")
         if not self.program:
             raise Missing("no text-embeddings-router: name one in GEMVEC_BENCH_TEI")
+        # With the ONNX Runtime backend it looks for model.onnx in the model's folder; with others it does not mind.
+        self.folder = cache() / "tei"
+        self.folder.mkdir(exist_ok=True)
+        for path in self.model.iterdir():
+            link = self.folder / path.name
+            if not link.exists():
+                link.symlink_to(path)
+        graph = self.folder / "model.onnx"
+        if not graph.exists():
+            convert = [self.binary, "convert", self.model, graph, "--numbers", "fp32"]
+            if subprocess.run(convert, capture_output=True, check=False).returncode != 0:
+                raise Missing("its model file could not be made")
 
     def command(self):
-        return [self.program, "--model-id", self.model, "--port", self.port, "--hostname", "127.0.0.1", "--dtype", "float32",
+        return [self.program, "--model-id", self.folder, "--port", self.port, "--hostname", "127.0.0.1", "--dtype", "float32",
                 "--max-client-batch-size", "64"]  # fmt: skip
 
     def version(self):

@@ -158,7 +158,16 @@ TEST(Llama, Errors) {
     EXPECT_EQ(unknown.at("type").as_string(), "invalid_request_error");
     EXPECT_EQ(unknown.at("code").as_int64(), 400);
   }
-  EXPECT_EQ(error(R"({"content":"a b c a b c"})").at("type").as_string(), "exceed_context_size_error");
+  const auto too_long = error(R"({"content":"a b c a b c"})");
+  const std::size_t tokens = client.service.tokenizer().encode("a b c a b c")->total_tokens;
+  EXPECT_EQ(too_long.at("type").as_string(), "exceed_context_size_error");
+  EXPECT_EQ(too_long.at("n_prompt_tokens").to_number<std::size_t>(), tokens);
+  EXPECT_EQ(too_long.at("n_ctx").to_number<std::size_t>(), 4U);
+  EXPECT_EQ(
+      too_long.at("message").as_string(),
+      fmt::format("input ({} tokens) is larger than the max context size (4 tokens). skipping", tokens));
+  client.service.next_error = ServiceError{Fault::kValidation, "token id 700", 0, {}};
+  EXPECT_EQ(error(R"({"content":[700]})").at("type").as_string(), "invalid_request_error");
   client.service.next_error = ServiceError{Fault::kBackend, "broken", 0, {}};
   EXPECT_EQ(error(R"({"content":"a"})").at("type").as_string(), "server_error");
   client.service.next_error = ServiceError{Fault::kOverloaded, "", 0, {}};

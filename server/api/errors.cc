@@ -41,7 +41,9 @@ ApiError api_error(const ServiceError& error) {
     case Fault::kEmpty:
       return {400, "Empty", with_prefix("Input validation error: ", error.message), "validation", {}};
     case Fault::kValidation:
-      return {422, "Validation", with_prefix("Input validation error: ", error.message), "validation", {}};
+      return {422,          "Validation", with_prefix("Input validation error: ", error.message),
+              "validation", {},           error.max_tokens,
+              error.tokens};
     case Fault::kTokenizer:
       return {422, "Tokenizer", with_prefix("tokenizer error ", error.message), "tokenization", {}};
     case Fault::kBackend:
@@ -127,9 +129,10 @@ HttpResponse cohere_error(const HttpRequest& request, unsigned status, std::stri
       fmt::format(R"({{"id":{},"message":{}}})", json_string(request.id), json_string(message)), status);
 }
 
-HttpResponse llama_error(unsigned status, std::string_view message, std::string_view type) {
-  return json_response(fmt::format(R"({{"error":{{"code":{},"message":{},"type":"{}"}}}})", status,
-                                   json_string(message), type),
+HttpResponse llama_error(unsigned status, std::string_view message, std::string_view type,
+                         std::string_view more) {
+  return json_response(fmt::format(R"({{"error":{{"code":{},"message":{},"type":"{}"{}}}}})", status,
+                                   json_string(message), type, more),
                        status);
 }
 

@@ -19,6 +19,7 @@ struct ApiError {
   std::string message;
   std::string_view metric;  // label of te_request_failure; empty: not counted
   std::chrono::seconds retry_after{0};
+  std::size_t max_tokens = 0, tokens = 0;  // as in ServiceError
 };
 
 // Status and message as text-embeddings-inference gives them.
@@ -46,8 +47,9 @@ HttpResponse ollama_error(const ApiError& error);
 HttpResponse ollama_error(unsigned status, std::string_view message);
 // {"message"}, with the request's id.
 HttpResponse cohere_error(const HttpRequest& request, unsigned status, std::string_view message);
-// {"error":{"code","message","type"}}
-HttpResponse llama_error(unsigned status, std::string_view message, std::string_view type);
+// {"error":{"code","message","type"}}; `more` follows in the inner object: ",\"n_ctx\":2048".
+HttpResponse llama_error(unsigned status, std::string_view message, std::string_view type,
+                         std::string_view more = "");
 
 HttpResponse json_response(std::string body, unsigned status = 200);
 

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/string.hpp>
+#include <unordered_map>
 
 #include "server/api/json_position.h"
 
@@ -25,7 +27,10 @@ std::string choices(const std::vector<std::string_view>& words) {
 
 Fields::Fields(const JsonBody& body, std::string_view type) : body_(&body) {
   object_ = body.value().if_object();
-  if (object_ != nullptr) return;
+  if (object_ != nullptr) {
+    find_repeated(JsonSpan{0, body.text().size()});
+    return;
+  }
   // serde leaves a list unread, and has read anything else.
   const std::size_t at = body.value().is_array() ? 0 : end_of_value(body.text());
   problem_ = fmt::format("invalid type: {}, expected {}{}", describe(body.value()), type,
@@ -37,7 +42,11 @@ Fields::Fields(Fields& outer, std::string_view name, bool optional)
   const boost::json::value* value = optional ? outer.find_optional(name) : outer.require(name);
   if (value == nullptr) return;
   object_ = value->if_object();
-  if (object_ == nullptr) outer.wrong_type(name, *value, "a map");
+  if (object_ == nullptr) {
+    outer.wrong_type(name, *value, "a map");
+  } else {
+    find_repeated(outer.span_of(name));
+  }
 }
 
 Fields::Fields(const JsonBody& body, const boost::json::value& element, std::string_view list)
@@ -49,6 +58,9 @@ Fields::Fields(const JsonBody& body, const boost::json::value& element, std::str
 
 const boost::json::value* Fields::find(std::string_view name) {
   known_.push_back(name);
+  const auto twice = std::find_if(repeated_.begin(), repeated_.end(),
+                                  [&](const auto& repeated) { return repeated.first == name; });
+  if (twice != repeated_.end()) set_problem("", fmt::format("duplicate field `{}`", name), twice->second);
   return object_ == nullptr ? nullptr : object_->if_contains(name);
 }
 
@@ -174,6 +186,24 @@ void Fields::count_ignored(Metrics& metrics, std::string_view route) const {
   for (const auto& field : *object_) {
     if (std::find(known_.begin(), known_.end(), std::string_view(field.key())) == known_.end())
       metrics.ignored_field(route, field.key());
+  }
+}
+
+// The parser keeps one value a key, so what comes twice is found in the text.
+void Fields::find_repeated(std::optional<JsonSpan> span) {
+  if (!body_->refuses_repeated() || !span) return;
+  std::size_t count = 0;
+  for (JsonMembers members(body_->text(), *span); members.next();) ++count;
+  if (count == object_->size()) return;
+  std::unordered_map<std::string, std::size_t> seen;
+  JsonMembers members(body_->text(), *span);
+  while (const auto member = members.next()) {
+    std::string key(member->key);
+    if (key.find('\\') != std::string::npos) {
+      const auto spelled = boost::json::parse('"' + key + '"');
+      key = std::string_view(spelled.get_string());
+    }
+    if (++seen[key] == 2) repeated_.emplace_back(key, skip_space(body_->text(), member->key_end));
   }
 }
 

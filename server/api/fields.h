@@ -61,6 +61,7 @@ class Fields {
   void count_ignored(Metrics& metrics, std::string_view route) const;
 
  private:
+  void find_repeated(std::optional<JsonSpan> span);
   void wrong_type(std::string_view name, const boost::json::value& value, std::string_view expected);
   [[nodiscard]] std::optional<JsonSpan> span_of(std::string_view name) const;
   void set_problem(std::string_view path, std::string_view what, std::size_t offset);
@@ -70,6 +71,8 @@ class Fields {
   Fields* outer_ = nullptr;
   std::string name_;  // within outer_, or the list that this is an element of
   std::vector<std::string_view> known_;
+  std::vector<std::pair<std::string, std::size_t>>
+      repeated_;  // keys, and where the second of each is noticed
   std::optional<std::string> problem_;
 };
 

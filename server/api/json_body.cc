@@ -103,6 +103,8 @@ std::variant<std::unique_ptr<JsonBody>, Rejection> JsonBody::read(const HttpRequ
   auto read = read_any(request);
   if (auto* rejection = std::get_if<Rejection>(&read))
     rejection->message.insert(0, "Failed to parse the request body as JSON: ");
+  else
+    std::get<std::unique_ptr<JsonBody>>(read)->refuses_repeated_ = true;
   return read;
 }
 

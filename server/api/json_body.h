@@ -29,7 +29,8 @@ std::string describe(const boost::json::value& value);
 // Values live as long as this. Holds the text of the request, so that messages can say where.
 class JsonBody {
  public:
-  // 415 without JSON's content type, 400 for what is no JSON.
+  // 415 without JSON's content type, 400 for what is no JSON. As serde does it, a field that is asked for and
+  // comes twice will be an error; other APIs take the last.
   static std::variant<std::unique_ptr<JsonBody>, Rejection> read(const HttpRequest& request);
   // The same, whatever the content type says, for APIs that never look at it. The message is without
   // "Failed to parse...".
@@ -37,6 +38,7 @@ class JsonBody {
 
   [[nodiscard]] const boost::json::value& value() const { return *value_; }
   [[nodiscard]] std::string_view text() const { return text_; }
+  [[nodiscard]] bool refuses_repeated() const { return refuses_repeated_; }
 
  private:
   explicit JsonBody(std::string_view text);
@@ -44,6 +46,7 @@ class JsonBody {
   std::optional<std::string> parse();
 
   std::string_view text_;
+  bool refuses_repeated_ = false;
   // One request's values are made and dropped together.
   boost::json::monotonic_resource memory_;
   std::optional<boost::json::value> value_;  // set once parsed; an assignment would copy it out of memory_

@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
 
-std::size_t skip_space(std::string_view json, std::size_t at) {
-  return std::min(json.find_first_not_of(kSpace, at), json.size());
-}
-
 // REQUIRES: a quote at `at`. Gives what lies behind the closing one.
 std::size_t skip_string(std::string_view json, std::size_t at) {
   for (++at; at < json.size() && json[at] != '"'; ++at) at += json[at] == '\\' ? 1 : 0;
@@ -45,23 +41,36 @@ std::size_t skip_value(std::string_view json, std::size_t at) {
 
 // The last of that name wins, as in the parser.
 std::optional<JsonSpan> find_member(std::string_view json, JsonSpan object, std::string_view key) {
-  std::size_t at = skip_space(json, object.begin);
-  if (at >= object.end || json[at] != '{') return std::nullopt;
   std::optional<JsonSpan> found;
-  at = skip_space(json, at + 1);
-  while (at < object.end && json[at] == '"') {
-    const std::size_t name_end = skip_string(json, at);
-    const std::string_view name = json.substr(at + 1, name_end - at - 2);
-    const std::size_t value = skip_space(json, skip_space(json, name_end) + 1);
-    const std::size_t end = skip_value(json, value);
-    if (name == key) found = JsonSpan{value, end};
-    at = skip_space(json, end);
-    if (at < object.end && json[at] == ',') at = skip_space(json, at + 1);
+  JsonMembers members(json, object);
+  while (const auto member = members.next()) {
+    if (member->key == key) found = member->value;
   }
   return found;
 }
 
 }  // namespace
+
+JsonMembers::JsonMembers(std::string_view json, JsonSpan object)
+    : json_(json), at_(skip_space(json, object.begin)), end_(std::min(object.end, json.size())) {
+  at_ = at_ < end_ && json_[at_] == '{' ? skip_space(json_, at_ + 1) : end_;
+}
+
+std::optional<JsonMember> JsonMembers::next() {
+  if (at_ >= end_ || json_[at_] != '"') return std::nullopt;
+  JsonMember member;
+  member.key_end = skip_string(json_, at_);
+  member.key = json_.substr(at_ + 1, member.key_end - at_ - 2);
+  member.value.begin = skip_space(json_, skip_space(json_, member.key_end) + 1);
+  member.value.end = skip_value(json_, member.value.begin);
+  at_ = skip_space(json_, member.value.end);
+  if (at_ < end_ && json_[at_] == ',') at_ = skip_space(json_, at_ + 1);
+  return member;
+}
+
+std::size_t skip_space(std::string_view json, std::size_t at) {
+  return std::min(json.find_first_not_of(kSpace, at), json.size());
+}
 
 std::optional<JsonSpan> find_value(std::string_view json, std::initializer_list<std::string_view> path) {
   JsonSpan span{0, json.size()};

@@ -26,6 +26,18 @@ constexpr std::int64_t kEuclidean = 2;
 // llama.cpp's: the largest component becomes this, so that it fits 16 bits with room to spare.
 constexpr double kMaxAbsolute = 32760.0;
 
+// A text that is too long, in the original's words, if it was short enough for its tokens to be counted.
+HttpResponse too_long(const ApiError& error) {
+  constexpr std::string_view kType = "exceed_context_size_error";
+  const std::string window = fmt::format(R"(,"n_ctx":{})", error.max_tokens);
+  if (error.tokens == 0) return llama_error(400, error.message, kType, window);
+  return llama_error(
+      400,
+      fmt::format("input ({} tokens) is larger than the max context size ({} tokens). skipping", error.tokens,
+                  error.max_tokens),
+      kType, fmt::format(R"(,"n_prompt_tokens":{}{})", error.tokens, window));
+}
+
 HttpResponse error_body(const ApiError& error) {
   switch (error.status) {
     case 429: {
@@ -38,8 +50,8 @@ HttpResponse error_body(const ApiError& error) {
     case 400:
       return llama_error(400, "Input content cannot be empty", kInvalid);
     case 422:
-      // Of what the service refuses, only a text that is too long gets here.
-      return llama_error(400, error.message, "exceed_context_size_error");
+      // Beside a text that is too long the service refuses ids that the vocabulary does not have.
+      return error.max_tokens != 0 ? too_long(error) : llama_error(400, error.message, kInvalid);
     default:
       return llama_error(error.status, error.message, kInvalid);
   }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <boost/json/array.hpp>
+#include <boost/json/string.hpp>
 #include <boost/json/value.hpp>
 
 #include "server/api/apis.h"
@@ -32,6 +34,27 @@ struct OpenAiRequest {
   VectorForm form = VectorForm::kFloat;
 };
 
+// Jina's API has this path and form too, and some fields of its own.
+void read_jina(Fields& fields, OpenAiRequest& request) {
+  for (const JinaTask& task : kJinaTasks) {
+    if (request.embed.prompt.task == task.name) request.embed.prompt.task = task.prompt;
+  }
+  request.embed.normalize = fields.optional_boolean("normalized").value_or(true);
+  // Who sends it means it, while some clients always send encoding_format. Several forms at once would be an
+  // answer of another shape.
+  if (const boost::json::value* type = fields.find_optional("embedding_type")) {
+    const auto* list = type->if_array();
+    const boost::json::value& only = list != nullptr && list->size() == 1 ? list->front() : *type;
+    const auto form =
+        only.is_string() ? parse_form(std::string_view(only.get_string())) : std::optional<VectorForm>();
+    if (form) request.form = *form;
+    if (!form) fields.fail("embedding_type", "expected one form of vectors, by its name");
+  }
+  // The vectors would not be those that were asked for.
+  if (fields.optional_boolean("late_chunking").value_or(false))
+    fields.fail("late_chunking", "not supported: every input is embedded by itself");
+}
+
 OpenAiRequest read_openai(Fields& fields, const Service& service) {
   OpenAiRequest request;
   request.embed.list = require_inputs(fields, "input", Wrapped::kAccept);
@@ -40,9 +63,7 @@ OpenAiRequest read_openai(Fields& fields, const Service& service) {
   request.embed.dimensions = fields.optional_size("dimensions");
   request.embed.truncation = read_truncation(fields, service);
   request.embed.prompt = read_prompt(fields);
-  for (const JinaTask& task : kJinaTasks) {
-    if (request.embed.prompt.task == task.name) request.embed.prompt.task = task.prompt;
-  }
+  read_jina(fields, request);
   fields.optional_string("model");
   fields.optional_string("user");
   return request;

@@ -69,6 +69,30 @@ TEST(OpenAi, TasksOfGemvecAndOfJina) {
   EXPECT_EQ(client.service.seen.back().direction, Truncate::kLeft);
 }
 
+TEST(OpenAi, FieldsOfJina) {
+  ApiClient client;
+  const auto vector = [&](std::string_view fields) {
+    const auto answer = client.ok("/v1/embeddings", R"({"input":"a",)" + std::string(fields) + "}");
+    return answer.at("data").as_array().at(0).at("embedding");
+  };
+  for (const std::string_view binary :
+       {R"("embedding_type":"binary")", R"("embedding_type":["binary"],"encoding_format":"base64")"})
+    EXPECT_EQ(vector(binary).as_array().size(), 96U) << binary;
+  EXPECT_EQ(floats(vector(R"("embedding_type":null,"late_chunking":false,"normalized":null)")),
+            client.service.vector_of("a"));
+  EXPECT_EQ(floats(vector(R"("normalized":false)")), client.service.vector_of("a", 0, false));
+  for (const std::string& entry : take_metrics()) EXPECT_FALSE(entry.starts_with("ignored")) << entry;
+  for (const std::string_view refused :
+       {R"("late_chunking":true)", R"("embedding_type":["float","binary"])", R"("embedding_type":"hex")",
+        R"("embedding_type":[])", R"("normalized":1)"}) {
+    const HttpResponse response =
+        client.post("/v1/embeddings", R"({"input":"a",)" + std::string(refused) + "}");
+    EXPECT_EQ(response.status, 422U) << refused;
+    EXPECT_NE(response.body.find(refused.substr(1, refused.find(':') - 2)), std::string::npos)
+        << response.body;
+  }
+}
+
 TEST(OpenAi, ErrorsSuitBothKindsOfClients) {
   ApiClient client;
   const auto error = [&](std::string_view body, std::string_view type = "application/json") {

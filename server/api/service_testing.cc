@@ -119,7 +119,9 @@ EmbedAnswer FakeService::answer(const EmbedWork& work) const {
           Fault::kValidation,
           fmt::format("`inputs` must have less than {} tokens. Given: {}", card_.max_tokens, tokens),
           items.size() - 1,
-          {}};
+          {},
+          card_.max_tokens,
+          tokens};
     }
   }
   return items;

@@ -210,6 +210,35 @@ TEST(Tei, BodiesThatAreNoJsonAreRefused) {
   EXPECT_EQ(client.post("/embed", R"({"inputs":)" + deep).status, 400U);
 }
 
+TEST(Tei, AFieldThatComesTwiceIsRefused) {
+  ApiClient client;
+  const std::string refused(kRefused);
+  expect(client,
+         {
+             {"/embed", R"({"inputs":"a","inputs":"b"})", 422,
+              refused + "duplicate field `inputs` at line 1 column 22"},
+             {"/embed", R"({"inputs":"a","\u0069nputs" :"b"})", 422,
+              refused + "duplicate field `inputs` at line 1 column 28"},
+             {"/similarity", R"({"inputs":{"source_sentence":"a","sentences":["b"],"sentences":["c"]}})", 422,
+              refused + "inputs: duplicate field `sentences` at line 1 column 62"},
+             {"/similarity",
+              R"({"inputs":{"source_sentence":"a","sentences":["b"]},"parameters":null,"parameters":null})",
+              422, refused + "duplicate field `parameters` at line 1 column 82"},
+         });
+  const HttpResponse openai = client.post("/v1/embeddings", R"({"input":"a","model":"m","model":"m"})");
+  EXPECT_EQ(openai.status, 422U);
+  EXPECT_NE(openai.body.find("duplicate field `model` at line 1 column 32"), std::string::npos)
+      << openai.body;
+  // What nobody reads may come as often as it likes, and inside of texts nothing is a key.
+  EXPECT_EQ(client.post("/embed", R"({"x":1,"inputs":"a","x":{"inputs":1,"inputs":2}})").status, 200U);
+  EXPECT_EQ(client.post("/embed", R"({"inputs":"\",\"inputs\":\"b"})").status, 200U);
+  // The originals of these take the last.
+  EXPECT_EQ(client.post("/api/embed", R"({"model":"embeddinggemma","input":"a","input":"b"})").status, 200U);
+  EXPECT_EQ(client.service.seen.back().inputs.at(0), Input("b"));
+  EXPECT_EQ(client.post("/embedding", R"({"content":"a","content":"c"})").status, 200U);
+  EXPECT_EQ(client.service.seen.back().inputs.at(0), Input("c"));
+}
+
 TEST(Tei, EmbedAllGivesARowForEveryToken) {
   ApiClient client;
   const auto texts = client.ok("/embed_all", R"({"inputs":["a b",[2,1]]})").as_array();

@@ -145,43 +145,54 @@ TEST(ServerLimits, OldClientsAreClosedUnlessTheyAskOtherwise) {
 
 TEST(ServerLimits, ATrickledHeadRunsOutOfTime) {
   HttpOptions options = usual_options();
-  options.header_timeout = 300ms;
+  options.header_timeout = 1s;  // also for the first byte, which a busy machine may delay
   const auto server = start(options);
   Client client(server->port());
   const auto begin = std::chrono::steady_clock::now();
   client.send("GET /hello HTTP/1.1\r\nHost: localhost\r\n");
-  // Each byte comes well within the limit, and none extends it: if one did, this would not end before the
-  // bytes do.
+  // Each byte comes well within the limit, and none extends it: if one did, no answer would come for as long
+  // as they do, and they come for longer than the client waits.
   // Written past the client's stream: that one is this thread's while it reads.
-  std::atomic<bool> answered{false};
-  std::thread trickle([&answered, socket = client.stream.native_handle()] {
-    for (int i = 0; i < 50 && !answered; ++i) {
-      std::this_thread::sleep_for(100ms);
+  std::atomic<bool> received{false};
+  std::thread trickle([&received, socket = client.stream.native_handle()] {
+    while (!received) {
       ::send(socket, "X", 1, MSG_NOSIGNAL);
+      std::this_thread::sleep_for(100ms);
     }
   });
   const auto answer = client.receive();
   const auto taken = std::chrono::steady_clock::now() - begin;
-  answered = true;
+  received = true;
   trickle.join();
   EXPECT_EQ(status(answer), 408U);
-  EXPECT_GE(taken, 290ms);
-  EXPECT_LT(taken, 4'500ms);
+  EXPECT_GE(taken, 990ms);
 }
 
-TEST(ServerLimits, SilenceAndSlowBodiesRunOutOfTime) {
+// One limit a server, so that no other can run out first.
+TEST(ServerLimits, WhoConnectsAndIsSilentRunsOutOfTime) {
   HttpOptions options = usual_options();
-  options.header_timeout = 1'000ms;
+  options.header_timeout = 200ms;
+  const auto server = start(options);
+  Client silent(server->port());
+  EXPECT_TRUE(silent.closed());
+}
+
+TEST(ServerLimits, ASlowBodyRunsOutOfTime) {
+  HttpOptions options = usual_options();
   options.body_timeout = 200ms;
+  const auto server = start(options);
+  Client client(server->port());
+  EXPECT_EQ(status(client.ask("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")),
+            408U);
+}
+
+TEST(ServerLimits, AnIdleConnectionRunsOutOfTime) {
+  HttpOptions options = usual_options();
   options.idle_timeout = 200ms;
   const auto server = start(options);
-  Client silent(server->port()), body(server->port());
-  body.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf");
-  Client idle(server->port());
-  EXPECT_EQ(status(idle.ask(get("/hello"))), 200U);
-  EXPECT_TRUE(silent.closed());
-  EXPECT_EQ(status(body.receive()), 408U);
-  EXPECT_TRUE(idle.closed());
+  Client client(server->port());
+  EXPECT_EQ(status(client.ask(get("/hello"))), 200U);
+  EXPECT_TRUE(client.closed());
 }
 
 TEST(ServerLimits, AnAnswerThatDoesNotComeIsReplacedAndTheWorkCancelled) {
@@ -192,7 +203,7 @@ TEST(ServerLimits, AnAnswerThatDoesNotComeIsReplacedAndTheWorkCancelled) {
                seen.set({request, respond});
              });
   HttpOptions options = usual_options();
-  options.request_timeout = 700ms;
+  options.request_timeout = 2s;  // the second request, which is answered, has to do with it too
   const auto server = start(options, std::move(router));
   Client client(server->port());
   const auto answer = client.ask(get("/wait"));

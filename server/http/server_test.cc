@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <future>
+#include <mutex>
 #include <stdexcept>
 #include <thread>
 
@@ -213,21 +215,29 @@ TEST(Server, HandlersThatFailAreAnswered) {
 
 TEST(Server, HealthIsAnsweredWhileAllWorkersAreBusy) {
   Router router = usual_routes();
-  Awaited<bool> release;
+  std::atomic<unsigned> inside{0};
+  std::promise<void> release;  // for as long as it takes: workers that gave up would be free for health
   router.add("POST", "/busy", Access::kKey,
-             [&](const std::shared_ptr<const HttpRequest>&, const Respond& respond) {
-               release.get();
+             [&inside, released = release.get_future().share()](const std::shared_ptr<const HttpRequest>&,
+                                                                const Respond& respond) {
+               ++inside;
+               released.wait();
                respond({});
              });
-  const auto server = start(usual_options(), std::move(router));
+  const HttpOptions options = usual_options();
+  const auto server = start(options, std::move(router));
   std::vector<std::unique_ptr<Client>> busy;
-  for (int i = 0; i < 4; ++i) {
+  for (unsigned i = 0; i < 2 * options.workers; ++i) {
     busy.push_back(std::make_unique<Client>(server->port()));
     busy.back()->send(post("/busy", ""));
   }
+  const auto until = std::chrono::steady_clock::now() + testing::kPatience;
+  while (inside < options.workers && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(inside, options.workers);
   Client client(server->port());
   EXPECT_EQ(status(client.ask(get("/health"))), 200U);
-  release.set(true);
+  release.set_value();
   for (const auto& each : busy) EXPECT_EQ(status(each->receive()), 200U);
 }
 

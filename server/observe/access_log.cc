@@ -70,7 +70,8 @@ AccessLog::AccessLog(bool json) : impl_(std::make_unique<Impl>(Impl{json})) {
       [](const std::string&) {});  // a full disk: the line is lost, and that is all
 }
 
-AccessLog::~AccessLog() = default;
+// The thread ends, with all that waits written, before the logger that it uses goes.
+AccessLog::~AccessLog() { impl_->thread.reset(); }
 
 void AccessLog::write(const Exchange& exchange) {
   const double milliseconds = std::chrono::duration<double, std::milli>(exchange.duration).count();

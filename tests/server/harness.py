@@ -133,9 +133,13 @@ class Server:
         with open(self.log_path, "rb") as file:
             return file.read().decode(errors="replace")
 
+    def log_lines(self):
+        """Those that are written to their end: the last may be on its way."""
+        return self.log().split("\n")[:-1]
+
     def log_objects(self):
         """The lines of the log that are JSON objects."""
-        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.log_lines() if line.startswith("{")]
 
     def stop(self, number=signal.SIGTERM):
         """Ends it: the exit code."""
@@ -236,6 +240,17 @@ def wait_for(condition, what, timeout=TIMEOUT_S):
         if time.monotonic() > until:
             raise AssertionError(what)
         time.sleep(0.02)
+
+
+def until_it_shows(attempt, what, size, most=64):
+    """Calls attempt(size) until it is true, each time with twice the work, for what shows only if the server still has work
+    when the client gets to look: how much that takes depends on who else uses the machine. Fails if it shows with `most`
+    times the work neither."""
+    factor = 1
+    while not attempt(size * factor):
+        factor *= 2
+        if factor > most:
+            raise AssertionError(what)
 
 
 def problems(result):

@@ -261,6 +261,17 @@ class LlamaServer(ServerTest):
             self.assertEqual(answer.status, 400, answer)
             self.assertEqual(answer.json, {"error": {"code": 400, "message": message, "type": "invalid_request_error"}})
 
+    def test_a_text_that_is_too_long_says_by_how_much(self):
+        answer = self.post("/embedding", {"content": "1" * 2047})  # a token for each digit, BOS and EOS
+        self.assertEqual((answer.status, answer.json), (400, {"error": {
+            "code": 400, "message": "input (2049 tokens) is larger than the max context size (2048 tokens). skipping",
+            "type": "exceed_context_size_error", "n_prompt_tokens": 2049, "n_ctx": 2048}}))  # fmt: skip
+        uncounted = self.post("/embedding", {"content": "a" * (2048 * 250 + 1)}).json["error"]
+        self.assertEqual((uncounted["type"], uncounted["n_ctx"]), ("exceed_context_size_error", 2048))
+        self.assertNotIn("n_prompt_tokens", uncounted)
+        answer = self.post("/embedding", {"content": [2, 4_000_000_000, 1]}).json["error"]
+        self.assertEqual((answer["code"], answer["type"]), (400, "invalid_request_error"))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -114,7 +114,7 @@ class RequestIds(ServerTest):
 
     def test_every_line_of_the_log_is_one_object(self):
         self.get('/health%22%7d%0a{"level":"fatal"}')
-        for line in self.server.log().splitlines():
+        for line in self.server.log_lines():
             if "listening on" not in line and "warning" not in line:
                 self.assertIsInstance(json.loads(line), dict, line)
 

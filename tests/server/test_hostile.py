@@ -6,7 +6,7 @@ import struct
 import threading
 import unittest
 
-from harness import SANITIZED, TIMEOUT_S, ServerTest, embed, long_text, wait_for
+from harness import SANITIZED, TIMEOUT_S, ServerTest, embed, long_text, until_it_shows, wait_for
 
 HEAD = "POST /embed HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
 
@@ -69,7 +69,7 @@ class Broken(HostileTest):
                                (b'{"inputs":"\xc3\x28"}', (400,)), (b'{"inputs":"\xed\xa0\x80"}', (400,)),
                                (b'{"inputs":"\xf4\x90\x80\x80"}', (400,)), (b'{"inputs":"\\udc00\\ud800"}', (400,)),
                                (b'{"inputs":"\xc0\x80"}', (400,)), (b'{"inputs":1e999999}', (400, 422)),
-                               (b'{"inputs":"a","inputs":"b"}', (200, 422))):  # fmt: skip
+                               (b'{"inputs":"a","inputs":"b"}', (422,))):  # fmt: skip
             answer = self.server.post("/embed", body, {"Content-Type": "application/json"})
             self.assertIn(answer.status, statuses, f"{body[:40]!r}: {answer}")
 
@@ -117,29 +117,31 @@ class Limits(HostileTest):
 
 
 class Gone(HostileTest):
+    arguments = ("--max-concurrent-requests", "10000", "--max-queue-tokens", "20000000")
     BULK = 6 if SANITIZED else 16
 
     def test_work_of_clients_that_vanish_is_dropped(self):
-        before = self.server.metrics()
-        asked, gone = 12, []
+        until_it_shows(self.vanish, "what nobody waits for was computed all the same", 12, most=16)
+
+    def vanish(self, asked):
+        """Asks and goes; whether half of the work or more was left undone. Either way everything is accounted for."""
+        before, gone = self.server.metrics(), []
+
+        def change(name, **labels):
+            return self.server.metrics()(name, **labels) - before(name, **labels)
+
         for i in range(asked):
             connection = self.server.connect()
             connection.sendall(request_bytes({"inputs": [long_text(i * 100 + k) for k in range(self.BULK)]}))
             gone.append(connection)
-        wait_for(lambda: self.server.metrics()("te_embed_count") - before("te_embed_count") >= asked * self.BULK,
-                 "the requests did not arrive")  # fmt: skip
+        wait_for(lambda: change("te_embed_count") >= asked * self.BULK, "the requests did not arrive")
         for i, connection in enumerate(gone):
             reset(connection) if i % 2 else connection.close()
-
-        def dropped():
-            now = self.server.metrics()
-            return now if now("te_request_failure", err="dropped") > before("te_request_failure", err="dropped") else None
-
-        wait_for(dropped, "no request was counted as dropped")
+        wait_for(lambda: change("te_request_success") + change("te_request_failure", err="dropped") == asked,
+                 "a request ended neither answered nor dropped")  # fmt: skip
         wait_for(lambda: self.server.metrics()("te_queue_size") == 0, "the queue does not empty")
         self.assertSameBits(self.ok("/embed", {"inputs": "no rain"}), embed(["no rain"]))
-        tokens = self.server.metrics()("te_batch_next_tokens_sum") - before("te_batch_next_tokens_sum")
-        self.assertLess(tokens, asked * self.BULK * 2048 / 2, "what nobody waits for was computed all the same")
+        return change("te_batch_next_tokens_sum") < asked * self.BULK * 2048 / 2
 
     def test_others_in_the_queue_keep_their_answers(self):
         bulk = [long_text(5000 + k) for k in range(self.BULK)]

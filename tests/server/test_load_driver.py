@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "bench" / "server"), str(ROOT / "bench")]
 
 import driver
+import main
 import report
 import texts
 
@@ -92,7 +93,10 @@ class Driver(unittest.TestCase):
         self.assertIn(0, [record.status for record in load([ANSWER % 200, ANSWER % 200, None]).records])
 
     def test_a_pause_is_made_between_requests(self):
-        self.assertLessEqual(len(load([ANSWER % 200], connections=1, pause=0.1).records), 6)
+        records = load([ANSWER % 200], connections=1, pause=0.1).records
+        self.assertGreater(len(records), 1)
+        for earlier, later in zip(records, records[1:]):
+            self.assertGreater(later.began - earlier.ended, 0.099)
 
     def test_quantiles(self):
         self.assertIsNone(driver.quantile([], 0.5))
@@ -126,7 +130,7 @@ class Report(unittest.TestCase):
             "date": "2026-01-02", "settings": {"seconds": 20, "minutes": 10, "bulk": [4, 32], "threads": 2},
             "machine": {"cpu": "A processor", "isa": "avx2", "cores": 2, "memory_gb": 24.0, "virtual": True, "system": "Debian"},
             "texts": {"queries": {"mean_tokens": 17.0}, "documents": {"mean_tokens": 190.0}},
-            "driver": {"requests_per_s": 9000.0, "cpu_ms": 0.1},
+            "driver": {"requests_per_s": 9000.0, "cpu_ms": 0.1}, "commands": ["bench/server/run MODEL --quick", "and more"],
             "servers": [
                 {"key": "gemvec-q8", "name": "gemvec `q8`", "version": "1", "throughput": [row], "own": {"queries": 2469.0},
                  "lone": {"idle": summary, "busy": dict(summary, p99_ms=80.0), "bulk": summary}, "memory_mb": memory[0],
@@ -135,8 +139,32 @@ class Report(unittest.TestCase):
             ],
         }  # fmt: skip
         page = report.markdown(run)
-        for part in ("gemvec `q8`", "1 x 503", "50 %", "4.0", "nobody built it", "129 MB at most", "1,234", "9,000"):
+        for part in ("gemvec `q8`", "1 x 503", "50 %", "4.0", "nobody built it", "129 MB at most", "1,234", "9,000",
+                     "Measured by `bench/server/run MODEL --quick`, then by `and more`."):  # fmt: skip
             self.assertIn(part, page)
+
+
+class Adding(unittest.TestCase):
+    """What --add makes of two runs."""
+
+    def run_of(self, seconds, minutes, *servers):
+        return {"machine": {"cpu": "A"}, "texts": {}, "driver": {"requests_per_s": seconds}, "commands": [f"{seconds} s"],
+                "settings": {"seconds": seconds, "minutes": minutes}, "servers": list(servers)}  # fmt: skip
+
+    def test_parts_and_servers_of_both_are_kept(self):
+        earlier = self.run_of(20, 1, {"key": "a", "version": "1", "lone": 1}, {"key": "b", "lone": 2})
+        run = self.run_of(5, 10, {"key": "a", "version": "1", "mixed": 3}, {"key": "c", "mixed": 4})
+        both = main.add(run, earlier, ["mixed"])
+        self.assertEqual(both["servers"], [{"key": "a", "version": "1", "lone": 1, "mixed": 3}, {"key": "b", "lone": 2},
+                                           {"key": "c", "mixed": 4}])  # fmt: skip
+        self.assertEqual((both["settings"], both["commands"]), ({"seconds": 20, "minutes": 10}, ["20 s", "5 s"]))
+        self.assertEqual(main.add(run, earlier, ["lone"])["settings"], {"seconds": 5, "minutes": 1})
+
+    def test_other_machines_and_versions_are_not_mixed(self):
+        earlier = self.run_of(20, 10, {"key": "a", "version": "1"})
+        for run in (dict(earlier, machine={"cpu": "B"}), self.run_of(20, 10, {"key": "a", "name": "A", "version": "2"})):
+            with self.assertRaises(SystemExit):
+                main.add(run, earlier, ["mixed"])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import signal
 import threading
 import unittest
 
-from harness import SANITIZED, ServerTest, embed, long_text, wait_for
+from harness import SANITIZED, ServerTest, embed, long_text, until_it_shows, wait_for
 
 BULK = 4 if SANITIZED else 12
 
@@ -23,18 +23,23 @@ class Full(ServerTest):
         self.assertEqual(self.post("/embed", {"inputs": [f"{i}" for i in range(8)]}).status, 200)
 
     def test_some_are_refused_and_nothing_else_fails(self):
-        texts = [long_text(i) for i in range(24)]
+        until_it_shows(self.crowd, "nobody is refused", 24, most=8)
+
+    def crowd(self, clients):
+        """That many at the same time: whether one was refused."""
+        texts = [long_text(i) for i in range(clients)]
         with concurrent.futures.ThreadPoolExecutor(len(texts)) as pool:
             answers = list(pool.map(lambda text: self.server.post("/embed", {"inputs": text}), texts))
         statuses = [answer.status for answer in answers]
-        self.assertEqual(set(statuses), {200, 429}, statuses)
+        self.assertLessEqual(set(statuses), {200, 429}, statuses)
         self.assertGreaterEqual(statuses.count(200), 8)
-        for text, answer in zip(texts, answers, strict=True):
-            if answer.status == 200:
-                self.assertSameBits(answer.json, embed([text]))
-            else:
+        served = [i for i, status in enumerate(statuses) if status == 200]
+        self.assertSameBits([answers[i].json[0] for i in served], embed([texts[i] for i in served]))
+        for answer in answers:
+            if answer.status != 200:
                 self.assertOverloaded(answer)
-        self.assertEqual(self.server.metrics()("te_request_failure", err="overloaded") >= statuses.count(429), True)
+        self.assertGreaterEqual(self.server.metrics()("te_request_failure", err="overloaded"), statuses.count(429))
+        return 429 in statuses
 
     def test_a_refused_request_leaves_no_place_taken(self):
         for _ in range(20):
@@ -121,11 +126,16 @@ class Tokens(ServerTest):
     arguments = ("--max-queue-tokens", "5000", "--max-client-batch-size", "600")
 
     def test_the_queue_is_bounded_in_tokens(self):
-        bodies = [{"inputs": [long_text(10 * i + k) for k in range(2)]} for i in range(10)]
-        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        until_it_shows(self.crowd, "nobody is refused", 10, most=8)
+
+    def crowd(self, clients):
+        bodies = [{"inputs": [long_text(10 * i + k) for k in range(2)]} for i in range(clients)]
+        with concurrent.futures.ThreadPoolExecutor(clients) as pool:
             statuses = [answer.status for answer in pool.map(lambda body: self.server.post("/embed", body), bodies)]
-        self.assertEqual(set(statuses), {200, 429}, statuses)
+        self.assertLessEqual(set(statuses), {200, 429}, statuses)
+        self.assertIn(200, statuses)
         wait_for(lambda: self.post("/embed", {"inputs": "a"}).status == 200, "the queue stays full")
+        return 429 in statuses
 
 
 class Stopping(ServerTest):
@@ -193,14 +203,20 @@ class Stopping(ServerTest):
 
 
 class Timeouts(ServerTest):
-    arguments = ("--request-timeout", "1", "--max-client-batch-size", "64")
+    arguments = ("--request-timeout", "1", "--max-client-batch-size", "512", "--payload-limit", "20000000")
 
     def test_a_request_that_takes_too_long_is_told_so_and_its_work_is_dropped(self):
-        answer = self.post("/embed", {"inputs": [long_text(i) for i in range(64)]})  # many seconds, on any machine
-        self.assertEqual(answer.status, 503, answer)
-        self.assertIn("error", answer.json)
+        until_it_shows(self.takes_too_long, "512 texts take less than a second", 64, most=8)
         self.assertEqual(self.post("/embed", {"inputs": "a"}).status, 200)
         wait_for(lambda: self.server.metrics()("te_queue_size") == 0, "the work stays in the queue")
+
+    def takes_too_long(self, texts):
+        answer = self.post("/embed", {"inputs": [long_text(i) for i in range(texts)]})
+        if answer.status == 200:
+            return False
+        self.assertEqual(answer.status, 503, answer)
+        self.assertIn("error", answer.json)
+        return True
 
 
 class Memory(ServerTest):

@@ -13,6 +13,7 @@ class Slow(ServerTest):
     """All at once, since the server's limits are waited for: 10 s for a head, 30 s for a body or to take an answer."""
 
     CASES = {
+        "says nothing": (b"", b""),
         "stops in the head": (b"GET /health HT", b""),
         "drips the head": (b"GET /health HTTP/1.1\r\nHost: localhost\r\nx: ", b"y"),
         "stops in the body": (HEAD.format(100_000).encode() + b'{"inputs', b""),
