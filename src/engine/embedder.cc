@@ -150,11 +150,21 @@ Status Embedder::Impl::load_parts(const LoadOptions& options) {
   GEMVEC_TRY(tables, model::RopeTables::create(source.config, *pool));
   rope = std::move(tables);
   weights = model::view_weights(source.config, type, source.weights.embedding, rope, block.bytes());
+  weights.embedding_file = table_file();
 
   GEMVEC_TRY(loaded, tokenizer_loading.get());
   tokenizer = std::make_unique<Tokenizer>(std::move(loaded.tokenizer));
   tokenizer_notes = std::move(loaded.notes);
   return {};
+}
+
+const base::MappedFile* Embedder::Impl::table_file() const {
+  const bool packed = model::Recipe::of(weights.type).embedding != model::Encoding::kF32;
+  const std::byte* table = packed ? weights.embedding : weights.source_embedding.data;
+  if (block.mapped().contains(table)) return &block.mapped();
+  const auto file = std::find_if(source.files.begin(), source.files.end(),
+                                 [&](const base::MappedFile& f) { return f.contains(table); });
+  return file == source.files.end() ? nullptr : &*file;
 }
 
 bool Embedder::Impl::bf16_products() const {
