@@ -1,12 +1,9 @@
-// Embedder: loading, micro-batches, and what leaves the model.
+// Embedder: loading, and texts in micro-batches through the model.
 #include "gemvec/embedder.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cassert>
-#include <cmath>
 #include <future>
 #include <mutex>
 #include <numeric>
@@ -14,6 +11,7 @@
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "engine/embedder_impl.h"
+#include "engine/finish.h"
 #include "engine/micro_batches.h"
 #include "engine/self_check.h"
 #include "engine/tokenizer_cache.h"
@@ -23,13 +21,10 @@ namespace gemvec {
 
 namespace {
 
-// Lengths that the model was trained to be cut to (MRL).
-constexpr std::array<unsigned, 4> kDims = {768, 512, 256, 128};
-
 Status check_options(const EmbedOptions& options, const model::Config& config) {
-  if (std::find(kDims.begin(), kDims.end(), options.dim) == kDims.end()) {
+  if (std::find(kTrainedDims.begin(), kTrainedDims.end(), options.dim) == kTrainedDims.end()) {
     return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("dim {}: expected one of {}.", options.dim, fmt::join(kDims, ", "))};
+                 fmt::format("dim {}: expected one of {}.", options.dim, fmt::join(kTrainedDims, ", "))};
   }
   if (options.max_tokens < 2 || options.max_tokens > config.max_tokens) {
     return Error{ErrorCode::kInvalidArgument,
@@ -203,20 +198,6 @@ Status Embedder::Impl::run_batch(const model::Batch& batch, const model::Forward
   return model::forward(forward, batch, output);
 }
 
-Status finish_vector(std::span<const float> raw, bool normalize, std::span<float> out) {
-  assert(out.size() <= raw.size());
-  double squares = 0;
-  for (std::size_t i = 0; i < out.size(); ++i) squares += static_cast<double>(raw[i]) * raw[i];
-  // A vector that is not finite, or has no length, must not pass for an answer.
-  if (!std::isfinite(squares) || squares <= 0) {
-    return Error{ErrorCode::kBadFormat, fmt::format("The vector is {}; the weights are damaged.",
-                                                    std::isfinite(squares) ? "zero" : "not finite")};
-  }
-  const double factor = normalize ? 1.0 / std::sqrt(squares) : 1.0;
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(raw[i] * factor);
-  return {};
-}
-
 namespace {
 
 using engine::BatchItem;
@@ -301,21 +282,6 @@ Embeddings room_for(const std::vector<BatchItem>& items, std::size_t dim) {
   return result;
 }
 
-// `raw` [batch.items, width] to the vectors of those items.
-Status finish_vectors(const engine::MicroBatch& batch, const std::vector<float>& raw, bool normalize,
-                      Embeddings& result) {
-  const std::size_t width = raw.size() / batch.items.size();
-  for (std::size_t i = 0; i < batch.items.size(); ++i) {
-    const std::size_t index = batch.items[i];
-    const Status finished = finish_vector(std::span(raw).subspan(i * width, width), normalize,
-                                          std::span(result.values).subspan(index * result.dim, result.dim));
-    if (!finished.ok()) {
-      return Error{finished.error().code, fmt::format("Text {}: {}", index, finished.error().message)};
-    }
-  }
-  return {};
-}
-
 // for_batches() that tells options.progress what is done.
 Status run_batches(Embedder::Impl& impl, const std::vector<BatchItem>& items, const EmbedOptions& options,
                    const std::function<Status(const engine::MicroBatch&)>& run) {
@@ -338,7 +304,7 @@ Result<Embeddings> embed_items(Embedder::Impl& impl, const std::vector<BatchItem
     rows.resize(batch.items.size() * width);
     GEMVEC_CHECK_OK(impl.run_batch({batch.ids, batch.offsets}, {.embeddings = rows.data(), .tokens = nullptr},
                                    options.between_layers));
-    return finish_vectors(batch, rows, options.normalize, result);
+    return engine::finish_vectors(rows, batch.items, options.normalize, result);
   }));
   return result;
 }
@@ -371,7 +337,7 @@ Result<TokenEmbeddings> embed_token_items(Embedder::Impl& impl, const std::vecto
                 result.values.begin() + static_cast<std::ptrdiff_t>(result.offsets[batch.items[i]] * width));
     }
     if (!options.vectors) return {};
-    return finish_vectors(batch, raw, options.normalize, result.vectors);
+    return engine::finish_vectors(raw, batch.items, options.normalize, result.vectors);
   }));
   return result;
 }
