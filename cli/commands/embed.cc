@@ -159,7 +159,7 @@ int embed(const EmbedArguments& arguments) {
 void add_output_options(CLI::App& command, EmbedArguments& arguments) {
   command.add_option("--dim", arguments.dim, "Dimensions (default 768)")
       ->type_name("N")
-      ->check(CLI::IsMember({768U, 512U, 256U, 128U}));
+      ->check(CLI::IsMember(kTrainedDims));
   command.add_flag("--no-normalize", arguments.no_normalize, "The head's raw output, not of unit length");
   command.add_option("--output", arguments.output, "A vector a text (default), or one of 768 a token")
       ->type_name("WHAT")

@@ -171,7 +171,7 @@ void add_similarity(CLI::App& app, Action& action) {
       ->type_name("TASK");
   command.add_option("--dim", arguments->dim, "Dimensions (default 768)")
       ->type_name("N")
-      ->check(CLI::IsMember({768U, 512U, 256U, 128U}));
+      ->check(CLI::IsMember(kTrainedDims));
   command.add_option("--top", arguments->top, "Print the best N only")
       ->type_name("N")
       ->check(CLI::Validator(CLI::PositiveNumber).description(""));

@@ -78,9 +78,12 @@ struct LoadOptions {
   std::function<void(const LoadProgress&)> progress{};  // may be empty; called from the loading thread
 };
 
+// The lengths that the model was trained to be cut to.
+inline constexpr std::array<unsigned, 4> kTrainedDims = {768, 512, 256, 128};
+
 struct EmbedOptions {
   std::string_view prefix{};  // prompt put before every text as it is; see PromptSet
-  unsigned dim = 768;         // 768, 512, 256 or 128
+  unsigned dim = 768;         // one of kTrainedDims
   bool normalize = true;      // unit length (after cutting to dim); otherwise the head's raw output
   Truncate truncate = Truncate::kRight;
   std::size_t max_tokens = kMaxTokens;  // 2..2048, BOS and EOS included

@@ -222,6 +222,52 @@ TEST(MappedFile, KeepsTheOldBytesWhenTheFileIsReplaced) {
   EXPECT_EQ(std::to_integer<char>(file->bytes()[0]), 'o');
 }
 
+TEST(MappedFile, CopiesAnyPieceAlsoOfADeletedFileAndAfterAMove) {
+  const TempDir dir;
+  const auto path = dir.path() / "f";
+  std::string text(10000, '\0');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 131 >> 3);
+  write_text(path, text);
+  auto opened = MappedFile::open(path);
+  ASSERT_TRUE(opened.ok());
+  fs::remove(path);
+  const MappedFile file = std::move(opened).value();
+  for (const std::size_t at : {0U, 1U, 4095U, 4096U, 9999U, 10000U}) {
+    std::vector<std::byte> piece(std::min<std::size_t>(5000, text.size() - at));
+    ASSERT_TRUE(file.read(at, piece).ok()) << at;
+    EXPECT_EQ(0, std::memcmp(piece.data(), text.data() + at, piece.size())) << at;
+  }
+}
+
+// Through the map the same read would be a signal.
+TEST(MappedFile, CutShortItIsAnErrorThatNamesIt) {
+  const TempDir dir;
+  const auto path = dir.path() / "f";
+  write_text(path, std::string(10000, 'x'));
+  const auto file = MappedFile::open(path);
+  ASSERT_TRUE(file.ok());
+  fs::resize_file(path, 5000);
+  std::vector<std::byte> piece(100);
+  EXPECT_TRUE(file->read(4900, piece).ok());
+  for (const std::size_t at : {4901U, 5000U, 9900U}) {
+    const Status status = file->read(at, piece);
+    ASSERT_FALSE(status.ok()) << at;
+    EXPECT_EQ(status.error().code, ErrorCode::kIo);
+    EXPECT_NE(status.error().message.find(path.string()), std::string::npos) << status.error().message;
+  }
+}
+
+TEST(MappedFile, KnowsItsOwnBytes) {
+  const TempDir dir;
+  write_text(dir.path() / "f", "abc");
+  const auto file = MappedFile::open(dir.path() / "f");
+  ASSERT_TRUE(file.ok());
+  const std::byte* first = file->bytes().data();
+  EXPECT_TRUE(file->contains(first) && file->contains(first + 2));
+  EXPECT_FALSE(file->contains(first + 3) || file->contains(first - 1) || file->contains(nullptr));
+  EXPECT_FALSE(MappedFile().contains(first) || MappedFile().contains(nullptr));
+}
+
 TEST(MappedFile, NamesWhatIsNotThereOrNoFile) {
   const TempDir dir;
   const auto missing = MappedFile::open(dir.path() / "f");

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cassert>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -14,36 +15,58 @@
 namespace gemvec::base {
 
 Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return os_error("open", path, errno);
+  MappedFile file;
+  file.path_ = path;
+  file.fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file.fd_ < 0) return os_error("open", path, errno);
   struct stat info {};
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    ::close(fd);
+  if (::fstat(file.fd_, &info) != 0 || !S_ISREG(info.st_mode)) {
     return Error{ErrorCode::kIo, path.string() + ": expected a regular file."};
   }
-  MappedFile file;
-  file.size_ = static_cast<std::size_t>(info.st_size);
-  if (file.size_ > 0) {
-    void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_SHARED, fd, 0);
-    if (data == MAP_FAILED) {
-      const int code = errno;
-      ::close(fd);
-      file.size_ = 0;
-      return os_error("map", path, code);
-    }
+  const auto size = static_cast<std::size_t>(info.st_size);
+  if (size > 0) {
+    void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.fd_, 0);
+    if (data == MAP_FAILED) return os_error("map", path, errno);
     file.data_ = static_cast<const std::byte*>(data);
+    file.size_ = size;
   }
-  ::close(fd);
   return file;
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      fd_(std::exchange(other.fd_, -1)),
+      path_(std::move(other.path_)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(fd_, other.fd_);
+  std::swap(path_, other.path_);
   return *this;
+}
+
+Status MappedFile::read(std::size_t at, std::span<std::byte> out) const {
+  assert(at <= size_ && out.size() <= size_ - at);
+  while (!out.empty()) {
+    const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return os_error("read", path_, errno);
+    if (got == 0) {
+      return Error{ErrorCode::kIo, path_.string() + ": was cut short while it was in use: expected " +
+                                       std::to_string(size_) + " bytes, found at most " + std::to_string(at) +
+                                       "."};
+    }
+    at += static_cast<std::size_t>(got);
+    out = out.subspan(static_cast<std::size_t>(got));
+  }
+  return {};
+}
+
+bool MappedFile::contains(const std::byte* byte) const {
+  const auto place = reinterpret_cast<std::uintptr_t>(byte), begin = reinterpret_cast<std::uintptr_t>(data_);
+  return data_ != nullptr && place >= begin && place - begin < size_;
 }
 
 void MappedFile::release_pages() const {
@@ -55,6 +78,7 @@ void MappedFile::release_pages() const {
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (fd_ >= 0) ::close(fd_);
 }
 
 }  // namespace gemvec::base

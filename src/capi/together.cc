@@ -1,6 +1,10 @@
 #include "capi/together.h"
 
 #include <algorithm>
+#include <numeric>
+
+#include "base/try.h"
+#include "engine/finish.h"
 
 namespace gemvec::capi {
 
@@ -12,11 +16,9 @@ Result<Embeddings> finish(const std::vector<float>& raw, std::size_t count, cons
   result.count = count;
   result.dim = std::min<std::size_t>(options.dim, width);
   result.values.resize(count * result.dim);
-  for (std::size_t i = 0; i < count; ++i) {
-    const Status finished = finish_vector(std::span(raw).subspan(i * width, width), options.normalize,
-                                          std::span(result.values).subspan(i * result.dim, result.dim));
-    if (!finished.ok()) return finished.error();
-  }
+  std::vector<std::size_t> rows(count);
+  std::iota(rows.begin(), rows.end(), std::size_t{0});
+  GEMVEC_CHECK_OK(engine::finish_vectors(raw, rows, options.normalize, result));
   return result;
 }
 
@@ -24,7 +26,8 @@ Result<Embeddings> finish(const std::vector<float>& raw, std::size_t count, cons
 
 Result<Embeddings> Together::embed_ids(std::span<const std::span<const std::int32_t>> lists,
                                        const EmbedOptions& options) {
-  const bool known_dim = options.dim == 768 || options.dim == 512 || options.dim == 256 || options.dim == 128;
+  const bool known_dim =
+      std::find(kTrainedDims.begin(), kTrainedDims.end(), options.dim) != kTrainedDims.end();
   if (lists.empty() || !known_dim) return embedder_.embed_ids(lists, options);  // which says what is wrong
   if (options.cancelled && options.cancelled())
     return Error{ErrorCode::kCancelled, "Embedding was cancelled."};

@@ -1,5 +1,5 @@
-// Never a wrong vector: the tiny model through caches that are damaged, taken away and fought over gives, bit
-// for bit, what it gives without a cache.
+// Never a wrong vector: the tiny model through files that are damaged, taken away and fought over gives, bit
+// for bit, what it gives without a cache, or an error.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -127,6 +127,42 @@ TEST_P(CacheFaults, ManyProcessesAtOnce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(DTypes, CacheFaults, ::testing::Values(DType::kFp32, DType::kBf16),
+                         [](const auto& info) { return std::string(name_of(info.param)); });
+
+// The embedding table is read while texts flow: from the source, or with q4 and mixed from the packed file.
+class TableInUse : public CacheFaults {};
+
+TEST_P(TableInUse, IsStillThereWhenItsFilesAreDeleted) {
+  const auto embedder = Embedder::load(options(true, 2));
+  ASSERT_TRUE(embedder.ok()) << embedder.error().message;
+  fs::remove_all(dir_.path());
+  EXPECT_TRUE(is_right(vectors(*embedder)));
+}
+
+TEST_P(TableInUse, CutShortIsAnErrorThatNamesTheFile) {
+  const auto embedder = Embedder::load(options(true, 2));
+  ASSERT_TRUE(embedder.ok()) << embedder.error().message;
+  const bool packed = GetParam() == DType::kQ4 || GetParam() == DType::kMixed;
+  const fs::path file = packed ? embedder->info().packed_file : dir_.path() / "model" / "model.safetensors";
+  // Of the packed file the last page goes, and with it the table's last rows; of the source everything.
+  const std::uintmax_t left = packed ? (fs::file_size(file) - 1) / 4096 * 4096 : 0;
+  fs::resize_file(file, left);
+  const std::int32_t last = static_cast<std::int32_t>(embedder->info().vocab) - 1;
+  const std::vector<std::int32_t> ids = {2, last, 1};
+  const std::vector<std::span<const std::int32_t>> texts = {ids};
+  for (int again = 0; again < 2; ++again) {
+    const auto found = embedder->embed_ids(texts);
+    ASSERT_FALSE(found.ok());
+    EXPECT_EQ(found.error().code, ErrorCode::kIo);
+    EXPECT_NE(found.error().message.find(file.string()), std::string::npos) << found.error().message;
+  }
+  if (packed) {
+    EXPECT_TRUE(is_right(vectors(*embedder)));  // other rows, which are whole
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TableInUse,
+                         ::testing::Values(DType::kFp32, DType::kBf16, DType::kQ8, DType::kQ4, DType::kMixed),
                          [](const auto& info) { return std::string(name_of(info.param)); });
 
 }  // namespace

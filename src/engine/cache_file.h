@@ -54,6 +54,7 @@ class CacheFile {
 
   // The payload, at a multiple of 64, valid while this object lives, also when it has moved.
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+  [[nodiscard]] const base::MappedFile& mapped() const { return mapped_; }   // without bytes: private memory
   [[nodiscard]] const std::filesystem::path& file() const { return path_; }  // empty: private memory
   [[nodiscard]] bool from_cache() const { return from_cache_; }  // false: this load made the payload
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }

@@ -1,12 +1,9 @@
-// Embedder: loading, micro-batches, and what leaves the model.
+// Embedder: loading, and texts in micro-batches through the model.
 #include "gemvec/embedder.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cassert>
-#include <cmath>
 #include <future>
 #include <mutex>
 #include <numeric>
@@ -14,6 +11,7 @@
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "engine/embedder_impl.h"
+#include "engine/finish.h"
 #include "engine/micro_batches.h"
 #include "engine/self_check.h"
 #include "engine/tokenizer_cache.h"
@@ -23,13 +21,10 @@ namespace gemvec {
 
 namespace {
 
-// Lengths that the model was trained to be cut to (MRL).
-constexpr std::array<unsigned, 4> kDims = {768, 512, 256, 128};
-
 Status check_options(const EmbedOptions& options, const model::Config& config) {
-  if (std::find(kDims.begin(), kDims.end(), options.dim) == kDims.end()) {
+  if (std::find(kTrainedDims.begin(), kTrainedDims.end(), options.dim) == kTrainedDims.end()) {
     return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("dim {}: expected one of {}.", options.dim, fmt::join(kDims, ", "))};
+                 fmt::format("dim {}: expected one of {}.", options.dim, fmt::join(kTrainedDims, ", "))};
   }
   if (options.max_tokens < 2 || options.max_tokens > config.max_tokens) {
     return Error{ErrorCode::kInvalidArgument,
@@ -150,11 +145,21 @@ Status Embedder::Impl::load_parts(const LoadOptions& options) {
   GEMVEC_TRY(tables, model::RopeTables::create(source.config, *pool));
   rope = std::move(tables);
   weights = model::view_weights(source.config, type, source.weights.embedding, rope, block.bytes());
+  weights.embedding_file = table_file();
 
   GEMVEC_TRY(loaded, tokenizer_loading.get());
   tokenizer = std::make_unique<Tokenizer>(std::move(loaded.tokenizer));
   tokenizer_notes = std::move(loaded.notes);
   return {};
+}
+
+const base::MappedFile* Embedder::Impl::table_file() const {
+  const bool packed = model::Recipe::of(weights.type).embedding != model::Encoding::kF32;
+  const std::byte* table = packed ? weights.embedding : weights.source_embedding.data;
+  if (block.mapped().contains(table)) return &block.mapped();
+  const auto file = std::find_if(source.files.begin(), source.files.end(),
+                                 [&](const base::MappedFile& f) { return f.contains(table); });
+  return file == source.files.end() ? nullptr : &*file;
 }
 
 bool Embedder::Impl::bf16_products() const {
@@ -191,20 +196,6 @@ Status Embedder::Impl::run_batch(const model::Batch& batch, const model::Forward
   };
   if (between_layers) forward.between_layers = &pause;
   return model::forward(forward, batch, output);
-}
-
-Status finish_vector(std::span<const float> raw, bool normalize, std::span<float> out) {
-  assert(out.size() <= raw.size());
-  double squares = 0;
-  for (std::size_t i = 0; i < out.size(); ++i) squares += static_cast<double>(raw[i]) * raw[i];
-  // A vector that is not finite, or has no length, must not pass for an answer.
-  if (!std::isfinite(squares) || squares <= 0) {
-    return Error{ErrorCode::kBadFormat, fmt::format("The vector is {}; the weights are damaged.",
-                                                    std::isfinite(squares) ? "zero" : "not finite")};
-  }
-  const double factor = normalize ? 1.0 / std::sqrt(squares) : 1.0;
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(raw[i] * factor);
-  return {};
 }
 
 namespace {
@@ -291,21 +282,6 @@ Embeddings room_for(const std::vector<BatchItem>& items, std::size_t dim) {
   return result;
 }
 
-// `raw` [batch.items, width] to the vectors of those items.
-Status finish_vectors(const engine::MicroBatch& batch, const std::vector<float>& raw, bool normalize,
-                      Embeddings& result) {
-  const std::size_t width = raw.size() / batch.items.size();
-  for (std::size_t i = 0; i < batch.items.size(); ++i) {
-    const std::size_t index = batch.items[i];
-    const Status finished = finish_vector(std::span(raw).subspan(i * width, width), normalize,
-                                          std::span(result.values).subspan(index * result.dim, result.dim));
-    if (!finished.ok()) {
-      return Error{finished.error().code, fmt::format("Text {}: {}", index, finished.error().message)};
-    }
-  }
-  return {};
-}
-
 // for_batches() that tells options.progress what is done.
 Status run_batches(Embedder::Impl& impl, const std::vector<BatchItem>& items, const EmbedOptions& options,
                    const std::function<Status(const engine::MicroBatch&)>& run) {
@@ -328,7 +304,7 @@ Result<Embeddings> embed_items(Embedder::Impl& impl, const std::vector<BatchItem
     rows.resize(batch.items.size() * width);
     GEMVEC_CHECK_OK(impl.run_batch({batch.ids, batch.offsets}, {.embeddings = rows.data(), .tokens = nullptr},
                                    options.between_layers));
-    return finish_vectors(batch, rows, options.normalize, result);
+    return engine::finish_vectors(rows, batch.items, options.normalize, result);
   }));
   return result;
 }
@@ -361,7 +337,7 @@ Result<TokenEmbeddings> embed_token_items(Embedder::Impl& impl, const std::vecto
                 result.values.begin() + static_cast<std::ptrdiff_t>(result.offsets[batch.items[i]] * width));
     }
     if (!options.vectors) return {};
-    return finish_vectors(batch, raw, options.normalize, result.vectors);
+    return engine::finish_vectors(raw, batch.items, options.normalize, result.vectors);
   }));
   return result;
 }

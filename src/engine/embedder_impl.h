@@ -20,6 +20,9 @@ struct Embedder::Impl {
   static Result<std::unique_ptr<Impl>> load(const LoadOptions& options);
   Status load_parts(const LoadOptions& options);
 
+  // The file that the embedding table is mapped from, of `block` or `source`; null: private memory.
+  [[nodiscard]] const base::MappedFile* table_file() const;
+
   // One forward pass at a time: callers take turns on the threads and the workspace. But what between_layers
   // embeds goes first, in a workspace of its own; its own between_layers is not called.
   Status run_batch(const model::Batch& batch, const model::ForwardOutput& output,

@@ -1,11 +1,15 @@
-// Memory: none is gathered while texts flow, and processes share one copy of the packed weights.
+// Memory: none is gathered while texts flow, and processes share one copy of the packed weights. What is read
+// of the embedding table is nobody's.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <span>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "gemvec/embedder.h"
 #include "support/temp_dir.h"
@@ -117,6 +121,30 @@ TEST_P(Memory, OfPackedWeightsIsSharedBetweenProcesses) {
   ASSERT_GT(shared.rss, 0U);
   // Both have read all of it to check it: half each, but for a page or two that only one of them has touched.
   EXPECT_LE(shared.pss, shared.rss * 6 / 10);
+}
+
+// Every page of the table is read, and none of them counts. The source's pages may count from packing, so
+// that is another process's.
+TEST_P(Memory, DoesNotGrowByTheRowsOfTheTableThatAreRead) {
+  testing::write_tiny_model(dir_.path() / "model", {.vocab = 40000});
+  ASSERT_TRUE(load().ok());  // makes the file
+  const auto embedder = load();
+  ASSERT_TRUE(embedder.ok() && embedder->info().packed_from_cache);
+  const std::string packed = embedder->info().packed_file.filename().string();
+  constexpr std::size_t kEvery = 16;  // a row of 64 numbers in fp32 has 256 bytes, a page 4096
+  std::vector<std::int32_t> ids;
+  for (std::size_t id = 0; id < embedder->info().vocab; id += kEvery) {
+    ids.push_back(static_cast<std::int32_t>(id));
+  }
+  std::vector<std::span<const std::int32_t>> texts;
+  for (std::size_t i = 0; i < ids.size(); i += 500) {
+    texts.push_back(std::span(ids).subspan(i, std::min<std::size_t>(500, ids.size() - i)));
+  }
+  ASSERT_TRUE(embedder->embed_ids(std::span(texts).first(1)).ok());
+  const std::size_t before = mapping_of(packed).rss + mapping_of("model.safetensors").rss;
+  ASSERT_GT(mapping_of(packed).rss, 0U);
+  ASSERT_TRUE(embedder->embed_ids(texts).ok());
+  EXPECT_EQ(mapping_of(packed).rss + mapping_of("model.safetensors").rss, before);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Memory, ::testing::Values(DType::kFp32, DType::kQ8, DType::kQ4, DType::kMixed),

@@ -72,6 +72,7 @@ Result<PackedBlock> PackedBlock::of_bundle(const source::ModelSource& source, ba
   GEMVEC_TRY(bytes, source::bundle_weights(source, pool));
   PackedBlock block;
   block.bundle_ = bytes;
+  block.bundle_file_ = &source.bundle->file();
   block.path_ = source.path;
   return block;
 }

@@ -31,6 +31,10 @@ class PackedBlock {
                                   const WeightCacheOptions& options);
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return path_.empty() ? file_.bytes() : bundle_; }
+  // The file that holds bytes(), unless they are private memory.
+  [[nodiscard]] const base::MappedFile& mapped() const {
+    return bundle_file_ ? *bundle_file_ : file_.mapped();
+  }
   // Empty: private memory.
   [[nodiscard]] const std::filesystem::path& file() const { return path_.empty() ? file_.file() : path_; }
   [[nodiscard]] bool from_cache() const { return !path_.empty() || file_.from_cache(); }
@@ -40,8 +44,9 @@ class PackedBlock {
   static Result<PackedBlock> of_bundle(const source::ModelSource& source, base::ThreadPool& pool);
 
   CacheFile file_;
-  std::span<const std::byte> bundle_;  // of a .gemvec file, which the source keeps mapped
-  std::filesystem::path path_;         // that file
+  std::span<const std::byte> bundle_;              // of a .gemvec file, which the source keeps mapped
+  const base::MappedFile* bundle_file_ = nullptr;  // that file
+  std::filesystem::path path_;                     // its name
 };
 
 }  // namespace gemvec::engine

@@ -36,6 +36,8 @@ class Bundle {
   [[nodiscard]] const BundleSection& section(BundlePart part) const;
   // At a multiple of 64, valid as long as the file is mapped.
   [[nodiscard]] std::span<const std::byte> bytes(BundlePart part) const;
+  // What bytes() views.
+  [[nodiscard]] const base::MappedFile& file() const { return file_; }
   // Compares the checksum of the part's verified bytes. `pool` may be null. Errors: kBadFormat.
   [[nodiscard]] Status check(BundlePart part, base::ThreadPool* pool) const;
 

@@ -2,11 +2,14 @@
 
 #include <cstdint>
 #include <cstring>
+#include <span>
+#include <string>
 #include <vector>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/try.h"
 #include "kernels/gemm_int8/gemm_int8.h"
 #include "model/numbers.h"
 #include "model/quantize.h"
@@ -109,6 +112,36 @@ bool read_embedding_row(Encoding encoding, const std::byte* row, std::size_t wid
     out[i] = from_bf16(number);
   }
   return true;
+}
+
+Status read_embedding(const Weights& weights, std::size_t id, float* scratch, float* out) {
+  const std::size_t width = weights.config.width;
+  const Recipe recipe = Recipe::of(weights.type);
+  const bool packed = recipe.embedding != Encoding::kF32;
+  RawTensor table = weights.source_embedding;
+  if (!packed && (table.type == RawType::kRows || weights.embedding_file == nullptr)) {
+    read_row(table, id, recipe.round_to_bf16, out);
+    return {};
+  }
+  // At most width * sizeof(float): a packed row has 2 bytes a number and 4 more, or less.
+  const std::size_t bytes = packed                        ? embedding_row_bytes(recipe.embedding, width)
+                            : table.type == RawType::kF32 ? width * sizeof(float)
+                                                          : width * sizeof(std::uint16_t);
+  const std::byte* row = (packed ? weights.embedding : table.data) + id * bytes;
+  if (weights.embedding_file != nullptr) {
+    const std::span copy(reinterpret_cast<std::byte*>(scratch), bytes);
+    const auto at = static_cast<std::size_t>(row - weights.embedding_file->bytes().data());
+    GEMVEC_CHECK_OK(weights.embedding_file->read(at, copy));
+    row = copy.data();
+  }
+  if (!packed) {
+    table.data = row;
+    read_row(table, 0, recipe.round_to_bf16, out);
+  } else if (!read_embedding_row(recipe.embedding, row, width, out)) {
+    return Error{ErrorCode::kBadFormat, "Packed weights: the checksum of row " + std::to_string(id) +
+                                            " of the embedding table differs; the file is damaged."};
+  }
+  return {};
 }
 
 }  // namespace gemvec::model

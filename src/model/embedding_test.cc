@@ -6,9 +6,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "base/mapped_file.h"
+#include "model/numbers.h"
 #include "support/random.h"
+#include "support/temp_dir.h"
+#include "support/tiny_model.h"
 
 namespace gemvec::model {
 namespace {
@@ -152,6 +159,95 @@ TEST(EmbeddingRow, OfOneStepKeepsNumbersOfItsGrid) {
   ASSERT_TRUE(read_embedding_row(Encoding::kInt4, row.data(), kWidth, out.data()));
   EXPECT_EQ(out, x);
 }
+
+// A table [kRows, kWidth] of random numbers, somewhere inside a file that is mapped.
+class EmbeddingFile {
+ public:
+  static constexpr std::size_t kRows = 40, kWidth = 64, kBefore = 100;
+
+  // Of packed rows if `type` has them in its block, else of `raw` numbers.
+  EmbeddingFile(WeightType type, RawType raw) {
+    const Encoding encoding = Recipe::of(type).embedding;
+    const std::size_t bytes = encoding != Encoding::kF32 ? embedding_row_bytes(encoding, kWidth)
+                              : raw == RawType::kF32     ? kWidth * sizeof(float)
+                                                         : kWidth * sizeof(std::uint16_t);
+    std::string content(kBefore + kRows * bytes, '\0');
+    for (std::size_t row = 0; row < kRows; ++row) {
+      auto* to = reinterpret_cast<std::byte*>(content.data() + kBefore + row * bytes);
+      const std::vector<float> x = numbers(kWidth, row);
+      if (encoding != Encoding::kF32) {
+        pack_embedding_row(encoding, x.data(), kWidth, false, to);
+      } else if (raw == RawType::kF32) {
+        std::memcpy(to, x.data(), bytes);
+      } else {
+        for (std::size_t i = 0; i < kWidth; ++i) {  // any finite number of either type
+          const std::uint16_t half = to_bf16(x[i]);
+          std::memcpy(to + i * sizeof(half), &half, sizeof(half));
+        }
+      }
+    }
+    testing::write_text(path(), content);
+    file_ = std::move(*base::MappedFile::open(path()));
+    weights_.config.width = kWidth;
+    weights_.config.vocab = kRows;
+    weights_.type = type;
+    weights_.embedding = file_.bytes().data() + kBefore;
+    weights_.source_embedding = {.type = raw, .rows = kRows, .cols = kWidth, .data = weights_.embedding};
+  }
+
+  Status read(std::size_t row, bool from_file, std::vector<float>& out) {
+    weights_.embedding_file = from_file ? &file_ : nullptr;
+    std::vector<float> scratch(kWidth, NAN);
+    out.assign(kWidth, NAN);
+    return read_embedding(weights_, row, scratch.data(), out.data());
+  }
+  [[nodiscard]] std::filesystem::path path() const { return dir_.path() / "table"; }
+  [[nodiscard]] std::size_t bytes() const { return file_.bytes().size(); }
+
+ private:
+  testing::TempDir dir_;
+  base::MappedFile file_;
+  Weights weights_;
+};
+
+struct EmbeddingCase {
+  const char* name;
+  WeightType type;
+  RawType raw;
+};
+class ReadEmbedding : public ::testing::TestWithParam<EmbeddingCase> {};
+
+TEST_P(ReadEmbedding, GivesTheSameBitsFromAFileAsFromMemory) {
+  EmbeddingFile table(GetParam().type, GetParam().raw);
+  std::vector<float> there, copied, first;
+  for (std::size_t row = 0; row < EmbeddingFile::kRows; ++row) {
+    ASSERT_TRUE(table.read(row, false, there).ok());
+    ASSERT_TRUE(table.read(row, true, copied).ok());
+    ASSERT_EQ(0, std::memcmp(there.data(), copied.data(), there.size() * sizeof(float))) << row;
+    if (row == 0) first = there;
+  }
+  EXPECT_NE(first, there);
+}
+
+TEST_P(ReadEmbedding, SaysWhichFileIsShorterNow) {
+  EmbeddingFile table(GetParam().type, GetParam().raw);
+  std::filesystem::resize_file(table.path(), table.bytes() - 1);
+  std::vector<float> out;
+  EXPECT_TRUE(table.read(EmbeddingFile::kRows - 2, true, out).ok());
+  const Status last = table.read(EmbeddingFile::kRows - 1, true, out);
+  ASSERT_FALSE(last.ok());
+  EXPECT_EQ(last.error().code, ErrorCode::kIo);
+  EXPECT_NE(last.error().message.find(table.path().string()), std::string::npos) << last.error().message;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ReadEmbedding,
+                         ::testing::Values(EmbeddingCase{"Fp32", WeightType::kF32, RawType::kF32},
+                                           EmbeddingCase{"Fp32Rounded", WeightType::kQ8, RawType::kF32},
+                                           EmbeddingCase{"Bf16", WeightType::kBf16, RawType::kBf16},
+                                           EmbeddingCase{"Fp16", WeightType::kF32, RawType::kF16},
+                                           EmbeddingCase{"PackedBf16", WeightType::kQ8Whole, RawType::kF32},
+                                           EmbeddingCase{"PackedInt4", WeightType::kQ4, RawType::kF32}),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace gemvec::model

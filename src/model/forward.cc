@@ -1,9 +1,10 @@
 #include "model/forward.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <mutex>
+#include <utility>
 
 #include "base/try.h"
 #include "model/embedding.h"
@@ -56,7 +57,7 @@ class Pass {
       embed(block, team);
       enter_layer(0, block, team);
     });
-    if (damaged_row_.load() != kNone) return damaged_embedding();
+    if (!failure_.ok()) return failure_;
     for (std::size_t i = 0; i < config_.layers; ++i) {
       if (observer_ != nullptr && i + 1 < config_.layers) observer_->begin_layer(i + 1);
       for_blocks([&](const Block& block, Team team) {
@@ -80,8 +81,6 @@ class Pass {
   }
 
  private:
-  static constexpr std::int64_t kNone = -1;
-
   // body(block, team) for every block: a block a thread, or a block for all threads at a time.
   template <class Body>
   void for_blocks(Body&& body) {
@@ -116,23 +115,15 @@ class Pass {
     for_rows(block, team, [&](std::size_t row) {
       float* x = residual(block, row);
       const auto id = static_cast<std::size_t>(batch_.ids[block.row + row]);
-      if (recipe_.embedding == Encoding::kF32) {
-        read_row(weights_.source_embedding, id, recipe_.round_to_bf16, x);
-      } else {
-        const std::size_t stride = embedding_row_bytes(recipe_.embedding, config_.width);
-        if (!read_embedding_row(recipe_.embedding, weights_.embedding + id * stride, config_.width, x)) {
-          damaged_row_.store(static_cast<std::int64_t>(id));
-          std::memset(x, 0, config_.width * sizeof(float));
-        }
+      // The first norm is not there yet: its row of `hidden` is free.
+      float* scratch = buffers(team).hidden.data() + row * config_.width;
+      if (Status read = read_embedding(weights_, id, scratch, x); !read.ok()) {
+        const std::scoped_lock lock(failure_mutex_);
+        failure_ = std::move(read);
+        std::memset(x, 0, config_.width * sizeof(float));
       }
       for (std::size_t i = 0; i < config_.width; ++i) x[i] *= scale;
     });
-  }
-
-  [[nodiscard]] Error damaged_embedding() const {
-    return {ErrorCode::kBadFormat, "Packed weights: the checksum of row " +
-                                       std::to_string(damaged_row_.load()) +
-                                       " of the embedding table differs; the file is damaged."};
   }
 
   // q, k and v of the layer: queries ready for attention, keys and values packed as its operand.
@@ -428,7 +419,8 @@ class Pass {
   const std::function<void()>* const between_layers_;
   const std::size_t query_stride_;  // floats from one row of `queries` to the next
   const Batch& batch_;
-  std::atomic<std::int64_t> damaged_row_{kNone};  // of the embedding table
+  std::mutex failure_mutex_;
+  Status failure_;  // of a row of the embedding table
 };
 
 }  // namespace

@@ -46,7 +46,8 @@ struct ForwardOutput {
 };
 
 // A row of the output depends on its own text alone, bit for bit: not on its companions, their order, or the
-// number of threads. Errors: kIo (out of memory), kBadFormat (a damaged row of a packed embedding table).
+// number of threads. Errors: kIo (out of memory; a file with the embedding table that is shorter now),
+// kBadFormat (a damaged row of a packed embedding table).
 Status forward(const ForwardContext& context, const Batch& batch, const ForwardOutput& output);
 
 // Bytes of working memory for texts of `tokens` tokens together, each rounded up to whole panels of 32 keys.

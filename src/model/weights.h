@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "base/thread_pool.h"
 #include "gemvec/result.h"
 #include "kernels/table.h"
@@ -101,6 +102,9 @@ struct Weights {
   WeightType type = WeightType::kF32;
   RawTensor source_embedding;            // [vocab, width], for Recipe::embedding of kF32
   const std::byte* embedding = nullptr;  // [vocab] rows of model/embedding.h, for the others
+  // The file that the table's bytes are mapped from: its rows are then copied out of the file. Null: they are
+  // read where they lie.
+  const base::MappedFile* embedding_file = nullptr;
   std::vector<PackedLayer> layers;
   const float* final_norm = nullptr;  // [width], 1 + w
   PackedLinear head;                  // width -> width, fp32 always: dense3 * dense2
@@ -144,7 +148,8 @@ Status pack_weights(const Config& config, const RawWeights& raw, WeightType type
                     const std::function<void(std::uint64_t, std::uint64_t)>& progress,
                     const CalibrationTexts* texts = nullptr);
 
-// Views into a packed block and the tables, which must outlive them. `embedding` stays where it is.
+// Views into a packed block and the tables, which must outlive them. `embedding` stays where it is, and
+// embedding_file is null.
 Weights view_weights(const Config& config, WeightType type, const RawTensor& embedding,
                      const RopeTables& rope, std::span<const std::byte> block);
 

@@ -1,4 +1,5 @@
-"""Worker: sentence-transformers on PyTorch. Settings: "dtype" (float32 or bfloat16), "attention" (sdpa or eager)."""
+"""Worker: sentence-transformers on PyTorch. Settings: "dtype" (float32 or bfloat16), "attention" (sdpa or eager), "round"
+(false: leave fp32 weights as the release has them)."""
 import os
 import sys
 
@@ -19,7 +20,8 @@ class Sentence:
             spec["model"], device="cpu", model_kwargs={"dtype": self.dtype, "attn_implementation": spec["attention"]}
         )
         self.model.eval()
-        if self.dtype is torch.float32:  # the weights of every engine here are those of the ONNX release
+        if self.dtype is torch.float32 and spec.get("round", True):
+            # The weights of every engine of bench/peers are those of the ONNX release.
             with torch.no_grad():
                 for parameter in self.model.parameters():
                     parameter.copy_(parameter.bfloat16().float())

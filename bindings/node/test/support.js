@@ -7,11 +7,14 @@ const path = require("node:path");
 
 const root = path.resolve(__dirname, "..", "..", "..");
 
+// Of other programs than Node: with the address sanitizer its library is loaded into Node, and they have their own.
+const environment = () => ({ ...process.env, LD_PRELOAD: "" });
+
 // A model folder of the tests' own, made once a program, and a cache for it: tests/cli/write_tiny_model.cc.
 function tinyModel() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "gemvec-node-"));
   process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }));
-  execFileSync(process.env.GEMVEC_TINY_MODEL, [path.join(folder, "model")]);
+  execFileSync(process.env.GEMVEC_TINY_MODEL, [path.join(folder, "model")], { env: environment() });
   process.env.GEMVEC_CACHE = path.join(folder, "cache");
   process.env.GEMVEC_MODEL = path.join(folder, "model");
   return path.join(folder, "model");
@@ -21,7 +24,8 @@ function tinyModel() {
 function commandVectors(texts, ...options) {
   const input = texts.map((text) => JSON.stringify({ text })).join("\n");
   const command = ["embed", "--input-format", "jsonl", "--output-format", "f32", ...options];
-  const bytes = execFileSync(process.env.GEMVEC_BIN, command, { input, maxBuffer: 1 << 28, stdio: ["pipe", "pipe", "ignore"] });
+  const settings = { input, maxBuffer: 1 << 28, stdio: ["pipe", "pipe", "ignore"], env: environment() };
+  const bytes = execFileSync(process.env.GEMVEC_BIN, command, settings);
   const copy = new Uint8Array(bytes).buffer;
   const width = copy.byteLength / 4 / texts.length;
   return texts.map((_, i) => new Float32Array(copy, 4 * i * width, width));

@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,20 @@ def test_pickling_carries_the_configuration(tiny):
     assert again.info["dtype"] == "fp32" and again.info["threads"] == 2
     session = pickle.loads(pickle.dumps(gemvec.InferenceSession(tiny["model"], cache_dir=tiny["cache_dir"])))
     assert session.run(["sentence_embedding"], model.tokenize(["x"]))[0].shape == (1, 768)
+
+
+def test_a_pickled_tokenizer_keeps_its_cache(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("GEMVEC_CACHE", str(tmp_path / "others"))
+    mine = tmp_path / "mine"
+    alone = gemvec.AutoTokenizer.from_pretrained(tiny["model"], cache_dir=mine, padding_side="left")
+    of_model = gemvec.EmbeddingGemma(**{**tiny, "cache_dir": str(mine)}).tokenizer
+    for tokenizer in (alone, of_model):
+        data = pickle.dumps(tokenizer)
+        shutil.rmtree(mine)
+        again = pickle.loads(data)
+        assert again(TEXTS) == tokenizer(TEXTS) and again.padding_side == tokenizer.padding_side
+        assert list(mine.glob("packed/*-tokenizer.gvpack"))
+    assert not (tmp_path / "others").exists()
 
 
 @pytest.mark.parametrize("way", ["fork", "spawn"])

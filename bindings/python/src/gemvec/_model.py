@@ -80,7 +80,8 @@ class EmbeddingGemma:
 
     @property
     def tokenizer(self):
-        return Tokenizer(self._session.native.tokenizer(), self._session.path, self._max_seq_length)
+        session = self._session
+        return Tokenizer(session.native.tokenizer(), session.path, self._max_seq_length, cache_dir=session.cache_dir)
 
     @property
     def device(self):

@@ -98,6 +98,11 @@ class Session:
     def path(self):
         return self._arguments["path"]
 
+    @property
+    def cache_dir(self):
+        """Of a tokenizer that loads again: None is the user's, "" is none."""
+        return self._arguments["cache_dir"] if self._arguments["use_cache"] else ""
+
     def close(self):
         """Frees the model when the calls that run have ended. Later calls raise ValueError."""
         self._model.close()

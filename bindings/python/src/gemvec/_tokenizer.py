@@ -49,9 +49,10 @@ class Tokenizer:
 
     model_input_names = ["input_ids", "attention_mask"]
 
-    def __init__(self, native, path, model_max_length=_gemvec.MAX_TOKENS, padding_side="right"):
+    def __init__(self, native, path, model_max_length=_gemvec.MAX_TOKENS, padding_side="right", cache_dir=None):
         self._native = native
         self._path = path
+        self._cache_dir = cache_dir  # for whoever loads it again
         self.model_max_length = model_max_length
         self.padding_side = padding_side
 
@@ -67,13 +68,14 @@ class Tokenizer:
             raise InvalidArgument(f"padding_side {padding_side!r}: expected right or left")
         path = path_of(pretrained_model_name_or_path)
         folder = None if cache_dir is None else os.fspath(cache_dir)
-        return cls(_gemvec.Tokenizer.load(path, folder), path, model_max_length, padding_side)
+        return cls(_gemvec.Tokenizer.load(path, folder), path, model_max_length, padding_side, folder)
 
     def __getstate__(self):
-        return {"path": self._path, "model_max_length": self.model_max_length, "padding_side": self.padding_side}
+        return {"path": self._path, "model_max_length": self.model_max_length, "padding_side": self.padding_side,
+                "cache_dir": self._cache_dir}
 
     def __setstate__(self, state):
-        self.__init__(_gemvec.Tokenizer.load(state["path"], None), **state)
+        self.__init__(_gemvec.Tokenizer.load(state["path"], state["cache_dir"]), **state)
 
     def __len__(self):
         return self._native.vocab_size
