@@ -18,6 +18,7 @@ from harness import CliTest, tiny_model
 from make_onnx import SHAPES, make, save
 from onnx.numpy_helper import from_array, to_array
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 logging.getLogger().setLevel(logging.WARNING)  # the quantiser has a line for every node
 
@@ -136,6 +137,11 @@ class Others(Judge):
         self.assertGreater(cosine(found, expected).min(), 0.98)
 
 
+def is_weight(tensor):
+    """Neither a number of the graph's, such as epsilon, nor a rotary table: gemvec has its own of these."""
+    return len(tensor.dims) > 0 and np.prod(tensor.dims) >= 32 and not any(part in tensor.name for part in ("cos", "sin"))
+
+
 class RuntimesTools(Judge):
     """Files that ONNX Runtime's own tools make of an fp32 file: their numbers, put back into that file, are the judge."""
 
@@ -153,6 +159,8 @@ class RuntimesTools(Judge):
                 parts = (numbers[tensor.name + suffix] for suffix in ("_quantized", "_scale", "_zero_point"))
                 codes, scale, zero = (to_array(part).astype(np.float32) for part in parts)
                 value = (codes - zero) * scale
+            elif is_weight(tensor) and tensor.name in numbers:
+                value = to_array(numbers[tensor.name]).astype(np.float32)
             else:
                 continue
             replaced += not np.array_equal(value, to_array(tensor))
@@ -187,6 +195,14 @@ class RuntimesTools(Judge):
             with self.subTest(source=source):
                 self.optimise(source, source.parent / "optimised.onnx")
                 self.check_vectors(source.parent / "optimised.onnx", source)
+
+    def test_its_converter_to_fp16(self):
+        for source in self.sources():
+            with self.subTest(source=source):
+                changed = source.parent / "fp16.onnx"
+                # Its nodes are in no order: casts come last.
+                save(convert_float_to_float16(onnx.load(str(source)), keep_io_types=True, disable_shape_infer=True), changed)
+                self.check_vectors(changed, self.judge(source, changed)[0])
 
 
 if __name__ == "__main__":
