@@ -1,41 +1,40 @@
 #!/usr/bin/env python3
 """The release in every format and type of numbers: gemvec's vectors of each file against fp32 arithmetic over its numbers.
 
-    build/venv/bin/python3 tools/judge_formats.py GEMVEC MODEL_DIR [KIND ...] [--texts N]
+    build/venv/bin/python3 tools/judge_formats.py GEMVEC MODEL_DIR [KIND ...] [--texts N] [--keep FOLDER] [--llama PYTHON]
+                                              [--fast-only]
 
 GEMVEC is the command, MODEL_DIR the release's folder, a KIND a name of what --list prints; without one, all of them. Each
-file is made by the programs that such files come from (the onnx and gguf packages; tools/make_onnx.py), in a temporary
-folder of 3 GB that goes again, and so takes two to five minutes of two cores. The judge is ONNX Runtime with an fp32 graph
-over the numbers that the file means: of most ONNX files the file itself, otherwise one made of the numbers that the package
-says the file has.
+file is made by the programs that such files come from (format_files.py), in a temporary folder of 4 GB that goes again, and so
+takes two to five minutes of two cores. Those of llama.cpp need a Python with llama-cpp-python: bench/peers makes one. The judge
+is ONNX Runtime with an fp32 graph over the numbers that the file means: of most ONNX files the file itself, otherwise one made
+of the numbers that the package says the file has.
 
 The texts are the goldens' ids: 20 of the short ones as they are, and 40 pieces of them all in a row, of 3 to 2048 tokens.
 
 Printed for each: the lowest cosine and the largest difference of an element of the unit vectors, of --exact, of q8, and of
-q4 where the file has 4 bits. Ends with 1 if --exact is below cosine 0.9999999, of files in codes 0.99999. How many texts q8
-and q4 have below what docs/quantization.md promises is printed, and is no failure: a piece that begins in the middle of a
-sentence may fall below with any file, the release's own among them (docs/formats/accuracy.md).
+q4 where the file has 4 bits or is the release itself; and whether q8 and q4 give the same bits as for a safetensors folder
+with the file's numbers. Ends with 1 if they do not, or if --exact is below cosine 0.9999999, of files in codes 0.99999. How
+many texts q8 and q4 have below what docs/quantization.md promises is printed, and is no failure: a piece that begins in the
+middle of a sentence may fall below with any file, the release's own among them (docs/formats/accuracy.md).
+
+--fast-only leaves ONNX Runtime out and takes --exact as the judge of q8 and q4: half the time, for kinds whose --exact was
+compared before.
+
+--keep puts the vectors of each kind into FOLDER, from which format_tables.py prints the tables of docs/formats/accuracy.md.
 """
 import argparse
 import functools
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
 
 import numpy as np
 import onnxruntime
-import safetensors.numpy
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests/gguf")]
-import gguf  # noqa: E402
-import gguf_files  # noqa: E402
-import make_onnx  # noqa: E402
-from onnx_quantizers import blocks, to_bf16  # noqa: E402
+from format_files import KINDS, ROOT, Files
 
 BOS, EOS = 2, 1
 WHOLE, PIECES = 20, 40
@@ -45,7 +44,6 @@ EXACT = {"float": 0.9999999, "codes": 0.99999}
 FAST = {"q8": (0.9995, 0.999), "q4": (0.99, 0.98)}
 # Text 32 is near a bifurcation, and any 8 bits throw dice on it: docs/quantization.md, "Two goldens on the edge".
 ON_THE_EDGE, EDGE_COSINE = 32, 0.996
-MATRICES = "embed_tokens", "_proj", "linear.weight"
 
 
 @functools.cache
@@ -72,133 +70,17 @@ def rows_of_ids(count):
     return [rows[i] for i in np.linspace(0, len(rows) - 1, count).astype(int)]
 
 
-def load(folder):
-    """(name -> tensor of the safetensors release, the dense layers under 2_Dense.linear.weight and 3_Dense...)"""
-    tensors = safetensors.numpy.load_file(folder / "model.safetensors")
-    for number in (2, 3):
-        dense = safetensors.numpy.load_file(folder / f"{number}_Dense/model.safetensors")
-        tensors[f"{number}_Dense.linear.weight"] = dense["linear.weight"]
-    return tensors
+def types_of(kind):
+    """The types of packed weights that a kind is tried with."""
+    return ("q8", "q4") if "q4" in kind.lower() or kind == RELEASE else ("q8",)
 
 
-def is_matrix(name):
-    return any(part in name for part in MATRICES)
+RELEASE = "safetensors fp32"
 
 
-class Files:
-    """Files of one kind, and what they mean."""
-
-    def __init__(self, release, folder):
-        self.release, self.folder = release, folder
-
-    def model_folder(self, name):
-        """The release's small files in a folder of their own."""
-        folder = self.folder / name
-        folder.mkdir()
-        for path in self.release.iterdir():
-            if path.is_file() and path.suffix in (".json", ".model") and not path.name.endswith(".index.json"):
-                shutil.copy(path, folder)
-        shutil.copytree(self.release / "1_Pooling", folder / "1_Pooling")
-        return folder
-
-    def safetensors(self, name, tensors):
-        folder = self.model_folder(name)
-        main = {key: array for key, array in tensors.items() if "_Dense" not in key}
-        safetensors.numpy.save_file(main, folder / "model.safetensors")
-        for number in (2, 3):
-            (folder / f"{number}_Dense").mkdir()
-            shutil.copy(self.release / f"{number}_Dense/config.json", folder / f"{number}_Dense")
-            dense = {"linear.weight": tensors[f"{number}_Dense.linear.weight"]}
-            safetensors.numpy.save_file(dense, folder / f"{number}_Dense/model.safetensors")
-        return folder
-
-    def onnx(self, name, source, shape, **options):
-        folder = self.model_folder(name)
-        (folder / "onnx").mkdir()
-        make_onnx.save(make_onnx.make(source, make_onnx.SHAPES[shape], **options), folder / "onnx/model.onnx")
-        return folder / "onnx/model.onnx"
-
-    def judge(self, tensors):
-        """An fp32 ONNX file of these numbers."""
-        folder = self.safetensors("meant", tensors)
-        file = self.onnx("judge", folder, "fused")
-        shutil.rmtree(folder)
-        return file
-
-    def of_safetensors(self, kind):
-        tensors = load(self.release)
-        if kind == "bf16":
-            tensors = {name: to_bf16(array) for name, array in tensors.items()}
-            return self.stored_as_bf16(tensors), self.judge(tensors)
-        if kind == "fp16":
-            tensors = {name: array.astype(np.float16) for name, array in tensors.items()}
-            meant = {name: array.astype(np.float32) for name, array in tensors.items()}
-            return self.safetensors("model", tensors), self.judge(meant)
-        return self.release, self.judge(tensors)
-
-    def stored_as_bf16(self, tensors):
-        folder = self.safetensors("fp32", tensors)
-        subprocess.run([GEMVEC, "convert", folder, self.folder / "model", "--numbers", "bf16"], check=True,
-                       stdout=subprocess.DEVNULL)  # fmt: skip
-        shutil.rmtree(folder)
-        return self.folder / "model"
-
-    def of_onnx(self, shape):
-        file = self.onnx("model", self.release, shape, round_bf16=shape in ("fused", "plain"))
-        # Where ONNX Runtime's own arithmetic is not fp32, the shape with the same numbers whose arithmetic is.
-        same = {"q8-dynamic": "q8-dequantize", "q8-dynamic-channel": "q8-dequantize-channel", "q4f16": "q4f16-float"}
-        if shape in same:
-            return file, self.onnx("judge", self.release, same[shape])
-        if shape != "q4-no-gather":
-            return file, file
-        # As a product of all 262144 rows, the table would take ONNX Runtime an hour.
-        tensors = load(self.release)
-        for name, array in tensors.items():
-            if is_matrix(name):
-                table = name.startswith("embed")
-                meant = decoded_blocks(array.T if table else array)
-                tensors[name] = np.ascontiguousarray(meant.T if table else meant)
-        return file, self.judge(tensors)
-
-    def of_gguf(self, kind):
-        kind = gguf.GGMLQuantizationType[kind]
-        tensors, path = load(self.release), self.folder / "model.gguf"
-        writer = gguf.GGUFWriter(path, "gemma-embedding")
-        dense = [f"{number}_Dense.linear.weight" for number in (2, 3)]
-        config = json.loads((self.release / "config.json").read_text())
-        gguf_files.write_keys(writer, config, [tensors[name].shape for name in dense])
-        tokenizer = json.loads((self.release / "tokenizer.json").read_text())
-        gguf_files.write_vocabulary(writer, *gguf_files.vocabulary_of(tokenizer))
-        for index, (name, array) in enumerate(tensors.items()):
-            target = f"dense_{name[0]}.weight" if name in dense else gguf_files.gguf_name(name)
-            tensors[name] = gguf_files.add_tensor(writer, target, array, kind, index)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        return path, self.judge(tensors)
-
-
-def decoded_blocks(w):
-    codes, scales, _ = blocks(w, 4, make_onnx.BLOCK, False)
-    values = (codes.reshape(len(w), -1, make_onnx.BLOCK).astype(np.float32) - 8) * scales[..., None]
-    return values.reshape(len(w), -1)[:, : w.shape[1]]
-
-
-# Name -> how it is made, of what, and whether its numbers are codes.
-KINDS = {
-    **{f"safetensors {kind}": ("of_safetensors", kind, "float") for kind in ("fp32", "bf16", "fp16")},
-    **{f"onnx {shape}": ("of_onnx", shape, "float" if shape in ("fused", "plain", "fp16", "bf16") else "codes")
-       for shape in ("fused", "plain", "fp16", "q8-dynamic", "q8-dynamic-channel", "q8-blocks", "q4", "q4-uint4",
-                     "q4-uint8", "q4-no-gather", "q4f16")},
-    **{f"gguf {kind}": ("of_gguf", kind, "float" if kind in ("F32", "F16", "BF16") else "codes")
-       for kind in ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1")},
-}  # fmt: skip
-
-
-def by_gemvec(model, rows, *options):
+def by_gemvec(gemvec, model, rows, *options):
     lines = "\n".join(" ".join(map(str, row)) for row in rows)
-    command = [GEMVEC, "embed", "--ids", "--no-cache", "--model", model, "--output-format", "f32", *options]
+    command = [gemvec, "embed", "--ids", "--no-cache", "--model", model, "--output-format", "f32", *options]
     done = subprocess.run(command, input=lines.encode(), stdout=subprocess.PIPE, check=True)
     return np.frombuffer(done.stdout, np.float32).reshape(len(rows), -1)
 
@@ -220,48 +102,81 @@ def cosines(a, b):
     return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
-def report(name, found, expected, rows, gates):
+class Texts:
+    """Which of the texts a gate is for."""
+
+    def __init__(self, rows):
+        self.lengths = np.array([len(row) for row in rows])
+        self.edge = np.array([row == golden(ON_THE_EDGE) for row in rows])
+        short = self.lengths <= SHORT
+        self.ranges = {"to 512": ~self.edge & short, "above": ~short, "edge": self.edge}
+
+    def gates(self, gates):
+        return dict(zip(self.ranges, (*gates, min(gates[0], EDGE_COSINE)), strict=True))
+
+
+def report(name, found, expected, texts, gates):
     """One line a range of lengths; whether all are within the gates."""
     similar, apart, good = cosines(found, expected), np.abs(found - expected).max(1), True
-    lengths = np.array([len(row) for row in rows])
-    edge = np.array([row == golden(ON_THE_EDGE) for row in rows])
-    ranges = {"to 512": ~edge & (lengths <= SHORT), "above": lengths > SHORT, "edge": edge}
-    for (text, chosen), gate in zip(ranges.items(), (*gates, min(gates[0], EDGE_COSINE)), strict=True):
+    for text, gate in texts.gates(gates).items():
+        chosen = texts.ranges[text]
         if not chosen.any():
             continue
         lowest = np.flatnonzero(chosen)[similar[chosen].argmin()]
-        below = int((similar[chosen] < gate).sum())
-        ok = below == 0
-        print(f"  {name:5}  {text:6}  {chosen.sum():3} texts  1 - cosine <= {1 - similar[lowest]:.1e} ({lengths[lowest]} tokens)"
-              f"  difference <= {apart[chosen].max():.1e}{'' if ok else f'  {below} below {gate}'}", flush=True)  # fmt: skip
-        good &= bool(ok)
+        below = chosen & (similar < gate)
+        tokens = ", ".join(map(str, texts.lengths[below]))
+        print(f"  {name:5}  {text:6}  {chosen.sum():3} texts  1 - cosine <= {1 - similar[lowest]:.1e} "
+              f"({texts.lengths[lowest]} tokens)  difference <= {apart[chosen].max():.1e}"
+              + (f"  {below.sum()} below {gate}: {tokens} tokens" if below.any() else ""), flush=True)  # fmt: skip
+        good &= not below.any()
     return good
 
 
-def judge(kind, release, rows):
+def judge(kind, arguments, rows):
     maker, what, numbers = KINDS[kind]
     print(kind, flush=True)
-    with tempfile.TemporaryDirectory(prefix="gemvec-judge-") as folder:
-        model, file = getattr(Files(release, pathlib.Path(folder)), maker)(what)
-        expected = by_runtime(file, rows)
-        good = report("exact", by_gemvec(model, rows, "--exact"), expected, rows, [EXACT[numbers]] * 2)
-        for dtype in ("q8", "q4") if "q4" in kind.lower() else ("q8",):
-            report(dtype, by_gemvec(model, rows, "--dtype", dtype), expected, rows, FAST[dtype])
+    texts, gemvec = Texts(rows), arguments.gemvec
+    with tempfile.TemporaryDirectory(prefix="gemvec-judge-") as name:
+        files = Files(gemvec, arguments.release, pathlib.Path(name), arguments.llama, judged=not arguments.fast_only)
+        model, meant, file = getattr(files, maker)(what)
+        # A folder with the file's numbers: what any format must come to.
+        folder = model if kind == RELEASE else files.safetensors("meant", meant)
+        del meant
+        kept = {"lengths": texts.lengths, "exact": by_gemvec(gemvec, model, rows, "--exact")}
+        if arguments.fast_only:
+            kept["expected"], good = kept["exact"], True
+        else:
+            kept["expected"] = by_runtime(file or files.judge(folder), rows)
+            good = report("exact", kept["exact"], kept["expected"], texts, [EXACT[numbers]] * 2)
+        for dtype in types_of(kind):
+            kept[dtype] = by_gemvec(gemvec, model, rows, "--dtype", dtype)
+            report(dtype, kept[dtype], kept["expected"], texts, FAST[dtype])
+            if kind != RELEASE:
+                of_folder = by_gemvec(gemvec, folder, rows, "--dtype", dtype)
+                kept[f"{dtype} folder"] = of_folder
+                same = np.array_equal(kept[dtype], of_folder)
+                apart = "" if same else f", by {np.abs(kept[dtype] - of_folder).max():.1e}"
+                print(f"  {dtype:5}  the folder's bits: {'the same' if same else f'others{apart}'}", flush=True)
+                good &= same
+    if arguments.keep:
+        arguments.keep.mkdir(exist_ok=True)
+        np.savez_compressed(arguments.keep / f"{kind}.npz", **kept)
     return good
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("gemvec", type=pathlib.Path)
+    parser.add_argument("gemvec", type=os.path.abspath)
     parser.add_argument("release", type=pathlib.Path)
     parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], metavar="KIND")
     parser.add_argument("--texts", type=int, default=WHOLE + PIECES)
+    parser.add_argument("--keep", type=pathlib.Path, metavar="FOLDER")
+    parser.add_argument("--llama", default=sys.executable, metavar="PYTHON")
+    parser.add_argument("--fast-only", action="store_true")
     parser.add_argument("--list", action="version", version="\n".join(KINDS), help="the kinds")
     arguments = parser.parse_args()
-    global GEMVEC
-    GEMVEC = os.path.abspath(arguments.gemvec)
     rows = rows_of_ids(arguments.texts)
-    results = [judge(kind, arguments.release, rows) for kind in arguments.kinds or KINDS]
+    results = [judge(kind, arguments, rows) for kind in arguments.kinds or KINDS]
     return 0 if all(results) else 1
 
 

@@ -6,9 +6,10 @@
 
 namespace gemvec::base {
 
-// To nearest, ties to even. REQUIRES: finite.
+// To nearest, ties to even; what is too large becomes infinity, a NaN stays one.
 inline std::uint16_t to_bf16(float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);
+  if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return static_cast<std::uint16_t>(bits >> 16 | 0x40U);
   return static_cast<std::uint16_t>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
 }
 

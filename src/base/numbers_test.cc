@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "support/number_types.h"
@@ -50,6 +52,14 @@ TEST(Numbers, RoundsToBf16) {
     EXPECT_EQ(to_bf16(value), testing::to_bf16(value)) << value;
     EXPECT_EQ(from_bf16(to_bf16(value)), testing::from_bf16(testing::to_bf16(value))) << value;
   }
+}
+
+TEST(Numbers, RoundsNoNanToANumber) {
+  // The largest pattern would become -0, and the smallest infinity.
+  for (const std::uint32_t bits : {0x7FFFFFFFU, 0xFFFFFFFFU, 0x7F800001U, 0xFF800001U, 0x7FC00000U})
+    EXPECT_TRUE(std::isnan(from_bf16(to_bf16(std::bit_cast<float>(bits))))) << bits;
+  EXPECT_EQ(to_bf16(std::numeric_limits<float>::infinity()), 0x7F80);
+  EXPECT_EQ(to_bf16(-std::numeric_limits<float>::max()), 0xFF80);
 }
 
 }  // namespace

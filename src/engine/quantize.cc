@@ -14,6 +14,7 @@
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "cpu/isa.h"
+#include "engine/weight_cache.h"
 #include "kernels/table.h"
 #include "model/weights.h"
 #include "source/bundle_model.h"
@@ -126,8 +127,9 @@ Result<QuantizeResult> quantize_model(const QuantizeOptions& options) {
        }},
       {{BundlePart::kWeights, source::kPackedWeightsVersion, layout.bytes, layout.verified_bytes},
        [&](std::span<std::byte> to) {
-         return model::pack_weights(source.config, source.weights, type, kernels, pool, to, progress,
-                                    texts.ids.empty() ? nullptr : &texts);
+         return engine::of_model(
+             source, model::pack_weights(source.config, source.weights, type, kernels, pool, to, progress,
+                                         texts.ids.empty() ? nullptr : &texts));
        }},
   }};
   GEMVEC_CHECK_OK(formats::write_bundle(options.output, parts, &pool));

@@ -32,6 +32,11 @@ Result<std::string> key_of(const source::ModelSource& source, model::WeightType 
 
 }  // namespace
 
+Status of_model(const source::ModelSource& source, Status packed) {
+  if (packed.ok() || packed.error().code != ErrorCode::kBadFormat) return packed;
+  return Error{ErrorCode::kBadFormat, fmt::format("{}: {}", source.path.string(), packed.error().message)};
+}
+
 Result<PackedBlock> PackedBlock::load(const source::ModelSource& source, model::WeightType type,
                                       const kernels::KernelTable& kernels, base::ThreadPool& pool,
                                       const WeightCacheOptions& options) {
@@ -45,8 +50,9 @@ Result<PackedBlock> PackedBlock::load(const source::ModelSource& source, model::
   request.what = "Packed weights";
   request.content = [&]() -> Result<CacheContent> {
     return CacheContent{bytes, verified_bytes, [&](std::span<std::byte> payload) {
-                          return model::pack_weights(source.config, source.weights, type, kernels, pool,
-                                                     payload, options.progress);
+                          return of_model(
+                              source, model::pack_weights(source.config, source.weights, type, kernels, pool,
+                                                          payload, options.progress));
                         }};
   };
   request.accept = [&](std::span<const std::byte> payload, std::uint64_t verified) -> Status {

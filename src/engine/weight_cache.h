@@ -22,10 +22,13 @@ struct WeightCacheOptions {
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
 };
 
+// What model::pack_weights() says of this model's numbers, with the model's path before it.
+Status of_model(const source::ModelSource& source, Status packed);
+
 class PackedBlock {
  public:
-  // Errors: kIo (out of memory); kBadFormat (a damaged .gemvec file). A cache that cannot be read or written
-  // is a note, not an error.
+  // Errors: kIo (out of memory); kBadFormat (a damaged .gemvec file, weights that are no numbers). A cache
+  // that cannot be read or written is a note, not an error.
   static Result<PackedBlock> load(const source::ModelSource& source, model::WeightType type,
                                   const kernels::KernelTable& kernels, base::ThreadPool& pool,
                                   const WeightCacheOptions& options);

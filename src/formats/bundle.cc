@@ -63,49 +63,54 @@ std::uint64_t next_page(std::uint64_t offset) { return (offset + kPage - 1) / kP
 
 }  // namespace
 
-Result<Bundle> Bundle::open(const std::filesystem::path& path) {
-  Bundle bundle;
-  bundle.path_ = path;
-  GEMVEC_TRY(file, base::MappedFile::open(path));
+Result<Bundle> Bundle::parse(std::span<const std::byte> bytes, std::string_view name) {
   const auto bad = [&](std::string_view what, ErrorCode code = ErrorCode::kBadFormat) {
-    return Error{code, fmt::format("{}: {}.", path.string(), what)};
+    return Error{code, fmt::format("{}: {}.", name, what)};
   };
-  const std::span<const std::byte> all = file.bytes();
-  if (all.size() < kPage || std::memcmp(all.data(), kMagic, sizeof(kMagic)) != 0)
+  if (bytes.size() < kPage || std::memcmp(bytes.data(), kMagic, sizeof(kMagic)) != 0)
     return bad("expected a file of `gemvec quantize`, which begins GEMVECMD");
   Header header;
-  std::memcpy(&header, all.data(), sizeof(header));
+  std::memcpy(&header, bytes.data(), sizeof(header));
   if (header.byte_order != kByteOrder)
     return bad("byte order: expected this machine's, found another's", ErrorCode::kUnsupported);
   if (header.version != kVersion)
     return bad(fmt::format("version: expected {}, found {}", kVersion, header.version),
                ErrorCode::kUnsupported);
   Page page;
-  std::memcpy(page.data(), all.data(), page.size());
+  std::memcpy(page.data(), bytes.data(), page.size());
   if (hash_header(page) != header.header_hash) return bad("the checksum of the header differs");
-  if (header.file_bytes != all.size())
-    return bad(fmt::format("expected {} bytes, found {}", header.file_bytes, all.size()));
-  GEMVEC_CHECK_OK(bundle.read_entries(all));
+  if (header.file_bytes != bytes.size())
+    return bad(fmt::format("expected {} bytes, found {}", header.file_bytes, bytes.size()));
+  Bundle bundle;
+  bundle.name_ = name;
+  bundle.all_ = bytes;
+  GEMVEC_CHECK_OK(bundle.read_entries());
+  return bundle;
+}
+
+Result<Bundle> Bundle::open(const std::filesystem::path& path) {
+  GEMVEC_TRY(file, base::MappedFile::open(path));
+  GEMVEC_TRY(bundle, parse(file.bytes(), path.string()));
   bundle.file_ = std::move(file);
   return bundle;
 }
 
-Status Bundle::read_entries(std::span<const std::byte> all) {
+Status Bundle::read_entries() {
   Header header;
-  std::memcpy(&header, all.data(), sizeof(header));
+  std::memcpy(&header, all_.data(), sizeof(header));
   if (header.parts != kParts.size()) {
-    return Error{ErrorCode::kUnsupported, fmt::format("{}: parts: expected {}, found {}.", path_.string(),
-                                                      kParts.size(), header.parts)};
+    return Error{ErrorCode::kUnsupported,
+                 fmt::format("{}: parts: expected {}, found {}.", name_, kParts.size(), header.parts)};
   }
   for (std::size_t i = 0; i < kParts.size(); ++i) {
     const FileEntry& from = header.entries[i];
-    const bool inside = from.offset >= kPage && from.offset % kPage == 0 && from.offset <= all.size() &&
-                        from.bytes <= all.size() - from.offset && from.verified_bytes <= from.bytes;
+    const bool inside = from.offset >= kPage && from.offset % kPage == 0 && from.offset <= all_.size() &&
+                        from.bytes <= all_.size() - from.offset && from.verified_bytes <= from.bytes;
     if (from.part != static_cast<std::uint32_t>(kParts[i]) || !inside) {
       return Error{
           ErrorCode::kBadFormat,
           fmt::format("{}: part {}: expected the {} inside the file, found part {} at {} with {} bytes.",
-                      path_.string(), i, name_of(kParts[i]), from.part, from.offset, from.bytes)};
+                      name_, i, name_of(kParts[i]), from.part, from.offset, from.bytes)};
     }
     entries_.push_back({{kParts[i], from.version, from.bytes, from.verified_bytes}, from.offset, from.hash});
   }
@@ -120,14 +125,14 @@ const BundleSection& Bundle::section(BundlePart part) const { return entry(part)
 
 std::span<const std::byte> Bundle::bytes(BundlePart part) const {
   const Entry& found = entry(part);
-  return file_.bytes().subspan(found.offset, found.section.bytes);
+  return all_.subspan(found.offset, found.section.bytes);
 }
 
 Status Bundle::check(BundlePart part, base::ThreadPool* pool) const {
   const Entry& found = entry(part);
   if (base::hash_pieces(bytes(part).first(found.section.verified_bytes), pool) == found.hash) return {};
-  return Error{ErrorCode::kBadFormat, fmt::format("{}: the checksum of the {} differs; the file is damaged.",
-                                                  path_.string(), name_of(part))};
+  return Error{ErrorCode::kBadFormat,
+               fmt::format("{}: the checksum of the {} differs; the file is damaged.", name_, name_of(part))};
 }
 
 Status write_bundle(const std::filesystem::path& path, std::span<const BundleContent> parts,

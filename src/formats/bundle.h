@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <functional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/mapped_file.h"
@@ -32,9 +34,12 @@ class Bundle {
   // Looks at the header only: check() looks at the parts. Errors: kNotFound, kIo, kBadFormat (not such a
   // file, cut short, a damaged header), kUnsupported (a version or a byte order that is not this program's).
   static Result<Bundle> open(const std::filesystem::path& path);
+  // The same over bytes that the caller keeps alive, at a multiple of 64. `name` stands for the file in
+  // messages.
+  static Result<Bundle> parse(std::span<const std::byte> bytes, std::string_view name);
 
   [[nodiscard]] const BundleSection& section(BundlePart part) const;
-  // At a multiple of 64, valid as long as the file is mapped.
+  // At a multiple of 64, valid as long as the file is mapped, which this object keeps it.
   [[nodiscard]] std::span<const std::byte> bytes(BundlePart part) const;
   // What bytes() views.
   [[nodiscard]] const base::MappedFile& file() const { return file_; }
@@ -47,10 +52,11 @@ class Bundle {
     std::uint64_t offset = 0, hash = 0;
   };
   [[nodiscard]] const Entry& entry(BundlePart part) const;
-  Status read_entries(std::span<const std::byte> page);
+  Status read_entries();
 
-  std::filesystem::path path_;
+  std::string name_;
   base::MappedFile file_;
+  std::span<const std::byte> all_;
   std::vector<Entry> entries_;  // one of each part
 };
 

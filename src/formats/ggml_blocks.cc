@@ -11,19 +11,29 @@ namespace gemvec::formats {
 
 namespace {
 
-constexpr std::size_t kSmall = 32, kLarge = 256;  // elements of a block: of Qn_0 and Qn_1, and of Qn_K
+// Elements of a block: of Qn_0, Qn_1 and IQ4_NL, and of Qn_K and IQ4_XS.
+constexpr std::size_t kSmall = 32, kLarge = 256;
 
 struct KnownType {
   std::uint32_t type;
   GgmlTraits traits;
 };
 constexpr std::array kTypes = {
-    KnownType{0, {"F32", 1, 4}},          KnownType{1, {"F16", 1, 2}},
-    KnownType{30, {"BF16", 1, 2}},        KnownType{2, {"Q4_0", kSmall, 18}},
-    KnownType{3, {"Q4_1", kSmall, 20}},   KnownType{6, {"Q5_0", kSmall, 22}},
-    KnownType{7, {"Q5_1", kSmall, 24}},   KnownType{8, {"Q8_0", kSmall, 34}},
-    KnownType{12, {"Q4_K", kLarge, 144}}, KnownType{13, {"Q5_K", kLarge, 176}},
+    KnownType{0, {"F32", 1, 4}},
+    KnownType{1, {"F16", 1, 2}},
+    KnownType{30, {"BF16", 1, 2}},
+    KnownType{2, {"Q4_0", kSmall, 18}},
+    KnownType{3, {"Q4_1", kSmall, 20}},
+    KnownType{6, {"Q5_0", kSmall, 22}},
+    KnownType{7, {"Q5_1", kSmall, 24}},
+    KnownType{8, {"Q8_0", kSmall, 34}},
+    KnownType{10, {"Q2_K", kLarge, 84}},
+    KnownType{11, {"Q3_K", kLarge, 110}},
+    KnownType{12, {"Q4_K", kLarge, 144}},
+    KnownType{13, {"Q5_K", kLarge, 176}},
     KnownType{14, {"Q6_K", kLarge, 210}},
+    KnownType{20, {"IQ4_NL", kSmall, 18}},
+    KnownType{23, {"IQ4_XS", kLarge, 136}},
 };
 
 // Types that are not read here, so that a message can call them by name.
@@ -32,11 +42,10 @@ struct OtherType {
   std::string_view name;
 };
 constexpr std::array kOthers = {
-    OtherType{9, "Q8_1"},     OtherType{10, "Q2_K"},   OtherType{11, "Q3_K"},    OtherType{15, "Q8_K"},
-    OtherType{16, "IQ2_XXS"}, OtherType{17, "IQ2_XS"}, OtherType{18, "IQ3_XXS"}, OtherType{19, "IQ1_S"},
-    OtherType{20, "IQ4_NL"},  OtherType{21, "IQ3_S"},  OtherType{22, "IQ2_S"},   OtherType{23, "IQ4_XS"},
-    OtherType{24, "I8"},      OtherType{25, "I16"},    OtherType{26, "I32"},     OtherType{27, "I64"},
-    OtherType{28, "F64"},     OtherType{29, "IQ1_M"},  OtherType{34, "TQ1_0"},   OtherType{35, "TQ2_0"},
+    OtherType{9, "Q8_1"},     OtherType{15, "Q8_K"},  OtherType{16, "IQ2_XXS"}, OtherType{17, "IQ2_XS"},
+    OtherType{18, "IQ3_XXS"}, OtherType{19, "IQ1_S"}, OtherType{21, "IQ3_S"},   OtherType{22, "IQ2_S"},
+    OtherType{24, "I8"},      OtherType{25, "I16"},   OtherType{26, "I32"},     OtherType{27, "I64"},
+    OtherType{28, "F64"},     OtherType{29, "IQ1_M"}, OtherType{34, "TQ1_0"},   OtherType{35, "TQ2_0"},
     OtherType{39, "MXFP4"},
 };
 
@@ -103,6 +112,62 @@ void decode_q8_0(const std::byte* p, float* out) {
     out[i] = static_cast<float>(static_cast<std::int8_t>(byte_at(p + 2, i))) * d;
 }
 
+// What the 16 codes of IQ4_NL and IQ4_XS stand for: near to each other where weights are frequent.
+constexpr std::array<float, 16> kBellCurve = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                              1,    13,   25,  38,  53,  69,  89,  113};
+
+// 16 bytes of halves, times the step
+void decode_bell_curve(float step, const std::byte* p, float* out) {
+  const Codes codes = halves_at(p);
+  for (std::size_t i = 0; i < kSmall; ++i) out[i] = step * kBellCurve[codes[i]];
+}
+
+// d, 16 bytes of halves
+void decode_iq4_nl(const std::byte* p, float* out) { decode_bell_curve(f16_at(p), p + 2, out); }
+
+// d, the upper two bits of eight scales, 4 bytes of their lower halves, 128 bytes of halves: 16 for every 32
+// elements.
+void decode_iq4_xs(const std::byte* p, float* out) {
+  const float d = f16_at(p);
+  const unsigned high = word_at(p + 2);
+  for (std::size_t j = 0; j < kLarge / 32; ++j) {
+    const unsigned scale = (byte_at(p + 4, j / 2) >> 4 * (j % 2) & 15U) | (high >> 2 * j & 3U) << 4;
+    decode_bell_curve(d * (static_cast<float>(scale) - 32.0F), p + 8 + 16 * j, out + 32 * j);
+  }
+}
+
+// The code of 2 bits of an element of Q2_K and Q3_K: each half of the block has four times 32 elements, which
+// share 32 bytes.
+unsigned pair_of_bits(const std::byte* codes, std::size_t at) {
+  return byte_at(codes, at / 128 * 32 + at % 32) >> 2 * (at / 32 % 4) & 3U;
+}
+
+// For every 16 elements a byte of a scale and, above it, a minimum; 64 bytes of pairs of bits; d, dmin.
+void decode_q2_k(const std::byte* p, float* out) {
+  const float d = f16_at(p + 80), dmin = f16_at(p + 82);
+  for (std::size_t at = 0; at < kLarge; ++at) {
+    const unsigned part = byte_at(p, at / 16);
+    const float step = d * static_cast<float>(part & 15U), min = dmin * static_cast<float>(part >> 4);
+    out[at] = step * static_cast<float>(pair_of_bits(p + 16, at)) - min;
+  }
+}
+
+// 32 bytes of third bits, one bit of each byte for every 32 elements, which take 4 away where they are 0; 64
+// bytes of pairs of bits; 12 bytes of scales around 32 for every 16 elements: the lower halves of eight, of
+// the other eight above these, and then upper pairs, of every fourth scale in a byte; d.
+void decode_q3_k(const std::byte* p, float* out) {
+  const std::byte* scales = p + 96;
+  const float d = f16_at(p + 108);
+  for (std::size_t at = 0; at < kLarge; ++at) {
+    const std::size_t j = at / 16;
+    const unsigned scale =
+        (byte_at(scales, j % 8) >> 4 * (j / 8) & 15U) | (byte_at(scales, 8 + j % 4) >> 2 * (j / 4) & 3U) << 4;
+    const float step = d * (static_cast<float>(scale) - 32.0F);
+    const bool is_high = (byte_at(p, at % 32) >> at / 32 & 1U) != 0;
+    out[at] = step * (static_cast<float>(pair_of_bits(p + 32, at)) - (is_high ? 0.0F : 4.0F));
+  }
+}
+
 // The scale and the minimum of 32 elements of Q4_K and Q5_K, 6 bits each. The 12 bytes: the low 6 bits of the
 // first four scales, the same of the first four minima, then both of the last four in 4 bits each; these have
 // their upper two bits above the low 6 of the first eight bytes.
@@ -161,6 +226,14 @@ void decode_block(GgmlType type, const std::byte* p, float* out) {
       return decode_q5_1(p, out);
     case GgmlType::kQ8_0:
       return decode_q8_0(p, out);
+    case GgmlType::kIq4Nl:
+      return decode_iq4_nl(p, out);
+    case GgmlType::kIq4Xs:
+      return decode_iq4_xs(p, out);
+    case GgmlType::kQ2_K:
+      return decode_q2_k(p, out);
+    case GgmlType::kQ3_K:
+      return decode_q3_k(p, out);
     case GgmlType::kQ4_K:
       return decode_q4_q5_k(p, false, out);
     case GgmlType::kQ5_K:

@@ -18,9 +18,10 @@
 namespace gemvec::formats {
 namespace {
 
-constexpr GgmlType kAll[] = {GgmlType::kF32,  GgmlType::kF16,  GgmlType::kBf16, GgmlType::kQ4_0,
-                             GgmlType::kQ4_1, GgmlType::kQ5_0, GgmlType::kQ5_1, GgmlType::kQ8_0,
-                             GgmlType::kQ4_K, GgmlType::kQ5_K, GgmlType::kQ6_K};
+constexpr GgmlType kAll[] = {GgmlType::kF32,  GgmlType::kF16,   GgmlType::kBf16, GgmlType::kQ4_0,
+                             GgmlType::kQ4_1, GgmlType::kQ5_0,  GgmlType::kQ5_1, GgmlType::kQ8_0,
+                             GgmlType::kQ2_K, GgmlType::kQ3_K,  GgmlType::kQ4_K, GgmlType::kQ5_K,
+                             GgmlType::kQ6_K, GgmlType::kIq4Nl, GgmlType::kIq4Xs};
 
 using Bytes = std::vector<std::byte>;
 
@@ -49,9 +50,11 @@ TEST(GgmlBlocks, KnowsTypesByNumberAndNameAndSize) {
     std::uint32_t type;
     std::string_view name;
     std::size_t block, bytes;
-  } cases[] = {{0, "F32", 1, 4},       {1, "F16", 1, 2},       {30, "BF16", 1, 2},    {2, "Q4_0", 32, 18},
-               {3, "Q4_1", 32, 20},    {6, "Q5_0", 32, 22},    {7, "Q5_1", 32, 24},   {8, "Q8_0", 32, 34},
-               {12, "Q4_K", 256, 144}, {13, "Q5_K", 256, 176}, {14, "Q6_K", 256, 210}};
+  } cases[] = {{0, "F32", 1, 4},       {1, "F16", 1, 2},       {30, "BF16", 1, 2},
+               {2, "Q4_0", 32, 18},    {3, "Q4_1", 32, 20},    {6, "Q5_0", 32, 22},
+               {7, "Q5_1", 32, 24},    {8, "Q8_0", 32, 34},    {10, "Q2_K", 256, 84},
+               {11, "Q3_K", 256, 110}, {12, "Q4_K", 256, 144}, {13, "Q5_K", 256, 176},
+               {14, "Q6_K", 256, 210}, {20, "IQ4_NL", 32, 18}, {23, "IQ4_XS", 256, 136}};
   for (const auto& expected : cases) {
     const GgmlTraits* traits = ggml_traits(expected.type);
     ASSERT_NE(traits, nullptr) << expected.name;
@@ -61,8 +64,8 @@ TEST(GgmlBlocks, KnowsTypesByNumberAndNameAndSize) {
     EXPECT_EQ(ggml_row_bytes(static_cast<GgmlType>(expected.type), 512),
               512 / expected.block * expected.bytes);
   }
-  EXPECT_EQ(ggml_traits(20), nullptr);
-  EXPECT_EQ(ggml_type_name(20), "IQ4_NL");
+  EXPECT_EQ(ggml_traits(21), nullptr);
+  EXPECT_EQ(ggml_type_name(21), "IQ3_S");
   EXPECT_EQ(ggml_type_name(4), "");
   EXPECT_EQ(ggml_traits(0xFFFFFFFF), nullptr);
 }
@@ -127,6 +130,44 @@ TEST(GgmlBlocks, DecodesBlocksOf256ByHand) {
   EXPECT_EQ(out[128 + 32 + 20], -3.0F * (0x2B - 32));
   EXPECT_EQ(out[128 + 32 + 21], 96.0F);
   EXPECT_EQ(out[128 + 32 + 4], 0.0F);
+}
+
+TEST(GgmlBlocks, DecodesCodesOfFewBitsByHand) {
+  // Element 128 + 64 + 20: half 1, pair 2, scale 13. Its step is 0.5 * 9, its minimum 1 * 3.
+  Bytes q2(84);
+  q2[13] = std::byte{0x39};
+  q2[16 + 32 + 20] = std::byte{0b00100000};
+  q2[81] = std::byte{0x38};
+  q2[83] = std::byte{0x3C};
+  auto out = decode(GgmlType::kQ2_K, q2);
+  EXPECT_EQ(out[128 + 64 + 20], 4.5F * 2 - 3);
+  EXPECT_EQ(out[128 + 64 + 21], -3.0F);
+  EXPECT_EQ(out[128 + 64 + 4], 0.0F);  // scale 12
+  // The same element: its scale 13 has its lower half above that of 5, and its upper pair is 3 of byte 8 + 1.
+  Bytes q3(110);
+  q3[96 + 5] = std::byte{0x70};
+  q3[96 + 9] = std::byte{0b10000000};
+  q3[20] = std::byte{0b01000000};
+  q3[32 + 32 + 20] = std::byte{0b00100000};
+  q3[109] = std::byte{0x38};
+  out = decode(GgmlType::kQ3_K, q3);
+  EXPECT_EQ(out[128 + 64 + 20], 0.5F * (0x27 - 32) * 2);
+  EXPECT_EQ(out[128 + 64 + 21], 0.5F * (0x27 - 32) * -4);
+  auto iq4 = decode(GgmlType::kIq4Nl, bytes_of({0x00, 0x38, 0xF0, 0x87}, 18));
+  EXPECT_EQ(iq4[0], -63.5F);
+  EXPECT_EQ(iq4[1], -5.0F);
+  EXPECT_EQ(iq4[16], 56.5F);
+  EXPECT_EQ(iq4[17], 0.5F);
+  // Scale 5 is 0b10'1011 - 32; elements 160..191.
+  Bytes xs(136);
+  xs[1] = std::byte{0x38};
+  xs[2 + 1] = std::byte{0b00001000};
+  xs[4 + 2] = std::byte{0xB0};
+  xs[8 + 80 + 3] = std::byte{0xF1};
+  out = decode(GgmlType::kIq4Xs, xs);
+  EXPECT_EQ(out[160 + 3], 0.5F * 11 * -104);
+  EXPECT_EQ(out[160 + 19], 0.5F * 11 * 113);
+  EXPECT_EQ(out[0], 0.5F * -32 * -127);
 }
 
 TEST(GgmlBlocks, DecodesRowsAtAnyAddress) {

@@ -236,8 +236,8 @@ Result<Placed> read_tensor(Cursor& cursor) {
   const GgmlTraits* traits = ggml_traits(type);
   if (traits == nullptr) {
     const std::string_view known = ggml_type_name(type);
-    return cursor.bad(fmt::format("{}: expected the type F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, "
-                                  "Q5_K or Q6_K, found type {}{}",
+    return cursor.bad(fmt::format("{}: expected the type F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, "
+                                  "Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL or IQ4_XS, found type {}{}",
                                   what, type, known.empty() ? "" : fmt::format(", {}", known)),
                       ErrorCode::kUnsupported);
   }

@@ -206,14 +206,12 @@ const BadFile kBadTensors[] = {
        f.tensors[0].shape = {32, 0};
      },
      ErrorCode::kBadFormat, "tensor \"w\": dimension 1: expected at least 1, found 0."},
-    {"TypeNotRead", [](GgufFile& f) { f.tensors[0].type = 20; }, ErrorCode::kUnsupported,
-     "tensor \"w\": expected the type F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K, "
-     "found "
-     "type 20, IQ4_NL."},
+    {"TypeNotRead", [](GgufFile& f) { f.tensors[0].type = 21; }, ErrorCode::kUnsupported,
+     "tensor \"w\": expected the type F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, "
+     "Q5_K, Q6_K, IQ4_NL or IQ4_XS, found type 21, IQ3_S."},
     {"TypeNobodyKnows", [](GgufFile& f) { f.tensors[0].type = 4000; }, ErrorCode::kUnsupported,
-     "tensor \"w\": expected the type F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K, "
-     "found "
-     "type 4000."},
+     "tensor \"w\": expected the type F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, "
+     "Q5_K, Q6_K, IQ4_NL or IQ4_XS, found type 4000."},
     {"RowsOfBrokenBlocks",
      [](GgufFile& f) {
        f.tensors[0].shape = {48, 2};

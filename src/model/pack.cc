@@ -1,8 +1,11 @@
 // Source tensors to packed weights.
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstring>
+#include <string>
 
 #include "base/try.h"
 #include "kernels/gemm_int8/gemm_int8.h"
@@ -110,8 +113,23 @@ void place_int4(Column& from, std::size_t k, bool per_channel, std::size_t colum
   place_scales(from, k / group, column, steps + kernels::panel_steps(k));
 }
 
-void pack_linear(const RawRows& source, const PackedLinear& layer, const Recipe& recipe,
-                 base::ThreadPool& pool, std::byte* out) {
+// An exponent of ones is an infinity or a NaN. Codes would make some number of it, and plausible vectors.
+bool all_finite(const float* x, std::size_t n) {
+  unsigned found = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    found |= (std::bit_cast<std::uint32_t>(x[i]) & 0x7F800000U) == 0x7F800000U ? 1U : 0U;
+  return found == 0;
+}
+
+Error not_finite(const std::string& where) {
+  return {ErrorCode::kBadFormat,
+          where + ": expected finite numbers, and none too large for bf16; the weights are damaged."};
+}
+
+// False if a number is not finite.
+[[nodiscard]] bool pack_linear(const RawRows& source, const PackedLinear& layer, const Recipe& recipe,
+                               base::ThreadPool& pool, std::byte* out) {
+  std::atomic<bool> finite = true;
   std::vector<Column> columns(pool.size(), Column(layer.inputs));
   pool.run(layer.panels(), [&](std::size_t index, unsigned thread) {
     Column& column = columns[thread];
@@ -121,6 +139,10 @@ void pack_linear(const RawRows& source, const PackedLinear& layer, const Recipe&
     }
     for (std::size_t j = 0; j < kPanel; ++j) {
       source.read(index * kPanel + j, recipe.round_to_bf16, column.numbers.data());
+      if (!all_finite(column.numbers.data(), layer.inputs)) {
+        finite = false;
+        return;
+      }
       switch (layer.encoding) {
         case Encoding::kF32:
           place_f32(column.numbers.data(), layer.inputs, j, panel);
@@ -140,10 +162,12 @@ void pack_linear(const RawRows& source, const PackedLinear& layer, const Recipe&
       }
     }
   });
+  return finite;
 }
 
-// w is what is rounded, also where the source has 1 + w: these have fewer bits left for it.
-void pack_norm(const RawTensor& raw, bool round, float factor, std::byte* out) {
+// w is what is rounded, also where the source has 1 + w: these have fewer bits left for it. False if a number
+// is not finite.
+[[nodiscard]] bool pack_norm(const RawTensor& raw, bool round, float factor, std::byte* out) {
   float* scale = reinterpret_cast<float*>(out);
   read_row(raw, 0, false, scale);
   for (std::size_t i = 0; i < raw.cols; ++i) {
@@ -151,6 +175,7 @@ void pack_norm(const RawTensor& raw, bool round, float factor, std::byte* out) {
     if (round) with_one = 1.0F + from_bf16(to_bf16(raw.one_added ? scale[i] - 1.0F : scale[i]));
     scale[i] = with_one * factor;
   }
+  return all_finite(scale, raw.cols);
 }
 
 // Columns of the head summed at a time: 16 doubles are half of the baseline's 16 registers of two; divides
@@ -158,21 +183,24 @@ void pack_norm(const RawTensor& raw, bool round, float factor, std::byte* out) {
 constexpr std::size_t kHeadColumns = 16;
 
 // A row of a dense layer: on the grid of 4 bits where that is part of the recipe, though multiplied in fp32.
-void read_dense(const RawTensor& dense, std::size_t row, const Recipe& recipe, float* out) {
+// False if a number is not finite.
+[[nodiscard]] bool read_dense(const RawTensor& dense, std::size_t row, const Recipe& recipe, float* out) {
   read_row(dense, row, recipe.round_to_bf16, out);
-  if (!recipe.per_channel) return;
+  const bool finite = all_finite(out, dense.cols);
+  if (!recipe.per_channel || !finite) return finite;
   Column column(dense.cols);
   quantize_channel_int4(out, dense.cols, dense.cols, column.codes.data(), column.steps.data(),
                         column.scales.data());
   for (std::size_t i = 0; i < dense.cols; ++i) {
     out[i] = static_cast<float>(static_cast<int>(column.codes[i]) - 8) * column.scales[0];
   }
+  return true;
 }
 
 // dense3 * dense2, in double: neither has a bias or an activation between them, and doing it once saves
 // 6/7 of the head's work for every text. Without them, what changes nothing.
-std::vector<float> fold_head(const Config& config, const RawWeights& raw, const Recipe& recipe,
-                             base::ThreadPool& pool) {
+Result<std::vector<float>> fold_head(const Config& config, const RawWeights& raw, const Recipe& recipe,
+                                     base::ThreadPool& pool) {
   const std::size_t width = config.width;
   const std::size_t inner = config.dense_width;
   std::vector<float> folded(width * width);
@@ -180,16 +208,17 @@ std::vector<float> fold_head(const Config& config, const RawWeights& raw, const 
     for (std::size_t n = 0; n < width; ++n) folded[n * width + n] = 1.0F;
     return folded;
   }
+  std::atomic<bool> finite = true;
   std::vector<double> dense2(inner * width);
   std::vector<float> scratch(pool.size() * std::max(width, inner));
   pool.run(inner, [&](std::size_t j, unsigned thread) {
     float* row = scratch.data() + thread * width;
-    read_dense(raw.dense2, j, recipe, row);
+    if (!read_dense(raw.dense2, j, recipe, row)) finite = false;
     std::copy(row, row + width, dense2.data() + j * width);
   });
   pool.run(width, [&](std::size_t n, unsigned thread) {
     float* dense3 = scratch.data() + thread * inner;
-    read_dense(raw.dense3, n, recipe, dense3);
+    if (!read_dense(raw.dense3, n, recipe, dense3)) finite = false;
     for (std::size_t k = 0; k < width; k += kHeadColumns) {
       double sums[kHeadColumns] = {};
       for (std::size_t j = 0; j < inner; ++j) {
@@ -200,25 +229,29 @@ std::vector<float> fold_head(const Config& config, const RawWeights& raw, const 
       for (std::size_t i = 0; i < kHeadColumns; ++i) folded[n * width + k + i] = static_cast<float>(sums[i]);
     }
   });
+  if (!finite) return not_finite("the dense layers");
   return folded;
 }
 
-void pack_head(const Config& config, const RawWeights& raw, const Recipe& recipe, base::ThreadPool& pool,
-               std::byte* out) {
-  const std::vector<float> folded = fold_head(config, raw, recipe, pool);
+Status pack_head(const Config& config, const RawWeights& raw, const Recipe& recipe, base::ThreadPool& pool,
+                 std::byte* out) {
+  GEMVEC_TRY(folded, fold_head(config, raw, recipe, pool));
   const std::size_t width = config.width;
   RawTensor head;
   head.rows = head.cols = width;
   head.data = reinterpret_cast<const std::byte*>(folded.data());
   const RawTensor* const parts[] = {&head};
-  pack_linear(RawRows{parts}, {nullptr, Encoding::kF32, width, width}, Recipe::of(WeightType::kF32), pool,
-              out);
+  const PackedLinear linear{nullptr, Encoding::kF32, width, width};
+  if (!pack_linear(RawRows{parts}, linear, Recipe::of(WeightType::kF32), pool, out))
+    return not_finite("the dense layers' product");
+  return {};
 }
 
 // Rows of the embedding table that one task packs: some milliseconds' worth.
 constexpr std::size_t kEmbeddingRows = 1024;
 
-void pack_embedding(const RawTensor& raw, const Recipe& recipe, base::ThreadPool& pool, std::byte* out) {
+Status pack_embedding(const RawTensor& raw, const Recipe& recipe, base::ThreadPool& pool, std::byte* out) {
+  std::atomic<bool> finite = true;
   const std::size_t row_bytes = embedding_row_bytes(recipe.embedding, raw.cols);
   std::vector<float> scratch(pool.size() * raw.cols);
   pool.run((raw.rows + kEmbeddingRows - 1) / kEmbeddingRows, [&](std::size_t task, unsigned thread) {
@@ -226,37 +259,49 @@ void pack_embedding(const RawTensor& raw, const Recipe& recipe, base::ThreadPool
     const std::size_t end = std::min(raw.rows, (task + 1) * kEmbeddingRows);
     for (std::size_t row = task * kEmbeddingRows; row < end; ++row) {
       read_row(raw, row, recipe.round_to_bf16, x);
+      if (!all_finite(x, raw.cols)) {
+        finite = false;
+        return;
+      }
       pack_embedding_row(recipe.embedding, x, raw.cols, recipe.per_channel, out + row * row_bytes);
     }
   });
+  if (!finite) return not_finite("the embedding table");
+  return {};
 }
 
 }  // namespace
 
-void pack_layer(const Config& config, const RawLayer& from, const PackedLayout::Layer& to,
-                const Recipe& recipe, std::size_t layer, base::ThreadPool& pool, std::byte* block) {
+Status pack_layer(const Config& config, const RawLayer& from, const PackedLayout::Layer& to,
+                  const Recipe& recipe, std::size_t layer, base::ThreadPool& pool, std::byte* block) {
   const bool round = recipe.round_to_bf16;
-  pack_norm(from.input_norm, round, 1.0F, block + to.input_norm);
-  pack_norm(from.post_attention_norm, round, 1.0F, block + to.post_attention_norm);
-  pack_norm(from.pre_ffn_norm, round, 1.0F, block + to.pre_ffn_norm);
-  pack_norm(from.post_ffn_norm, round, 1.0F, block + to.post_ffn_norm);
-  pack_norm(from.q_norm, round, config.query_scale, block + to.q_norm);
-  pack_norm(from.k_norm, round, 1.0F, block + to.k_norm);
+  const auto where = [&](const char* part) {
+    return not_finite("layer " + std::to_string(layer) + ", " + part);
+  };
+  bool finite = pack_norm(from.input_norm, round, 1.0F, block + to.input_norm);
+  finite &= pack_norm(from.post_attention_norm, round, 1.0F, block + to.post_attention_norm);
+  finite &= pack_norm(from.pre_ffn_norm, round, 1.0F, block + to.pre_ffn_norm);
+  finite &= pack_norm(from.post_ffn_norm, round, 1.0F, block + to.post_ffn_norm);
+  finite &= pack_norm(from.q_norm, round, config.query_scale, block + to.q_norm);
+  finite &= pack_norm(from.k_norm, round, 1.0F, block + to.k_norm);
+  if (!finite) return where("norms");
   const auto linear = [&](const RawRows& source, Encoding encoding, std::size_t offset) {
     std::size_t rows = 0;
     for (const RawTensor* part : source.parts) rows += part->rows;
-    pack_linear(source, {nullptr, encoding, rows, source.parts[0]->cols}, recipe, pool, block + offset);
+    return pack_linear(source, {nullptr, encoding, rows, source.parts[0]->cols}, recipe, pool,
+                       block + offset);
   };
   const RawTensor* const query_key[] = {&from.q, &from.k};
   const RawTensor* const value[] = {&from.v};
   const RawTensor* const output[] = {&from.o};
   const RawTensor* const gate_up[] = {&from.gate, &from.up};
   const RawTensor* const down[] = {&from.down};
-  linear({query_key}, recipe.query_key, to.query_key);
-  linear({value}, recipe.value, to.value);
-  linear({output}, recipe.output, to.output);
-  linear({gate_up, true}, recipe.gate_up, to.gate_up);
-  linear({down}, recipe.down(layer, config.layers), to.down);
+  if (!linear({query_key}, recipe.query_key, to.query_key)) return where("q or k");
+  if (!linear({value}, recipe.value, to.value)) return where("v");
+  if (!linear({output}, recipe.output, to.output)) return where("o");
+  if (!linear({gate_up, true}, recipe.gate_up, to.gate_up)) return where("gate or up");
+  if (!linear({down}, recipe.down(layer, config.layers), to.down)) return where("down");
+  return {};
 }
 
 void read_row(const RawTensor& tensor, std::size_t row, bool round_to_bf16, float* out) {
@@ -299,14 +344,14 @@ Status pack_weights(const Config& config, const RawWeights& raw, WeightType type
   };
   for (std::size_t i = 0; i < config.layers; ++i) {
     report(layout.layers[i].input_norm);
-    pack_layer(config, raw.layers[i], layout.layers[i], recipe, i, pool, block.data());
+    GEMVEC_CHECK_OK(pack_layer(config, raw.layers[i], layout.layers[i], recipe, i, pool, block.data()));
   }
   report(layout.final_norm);
-  pack_norm(raw.final_norm, round, 1.0F, at(layout.final_norm));
-  pack_head(config, raw, recipe, pool, at(layout.head));
+  if (!pack_norm(raw.final_norm, round, 1.0F, at(layout.final_norm))) return not_finite("the last norm");
+  GEMVEC_CHECK_OK(pack_head(config, raw, recipe, pool, at(layout.head)));
   report(layout.embedding);
   if (recipe.embedding != Encoding::kF32) {
-    pack_embedding(raw.embedding, recipe, pool, at(layout.embedding));
+    GEMVEC_CHECK_OK(pack_embedding(raw.embedding, recipe, pool, at(layout.embedding)));
   }
   if (recipe.calibrated) {
     GEMVEC_CHECK_OK(calibrate(config, raw, type, kernels, pool, block, texts, [&](std::size_t layer) {

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "base/thread_pool.h"
+#include "gemvec/result.h"
 #include "model/weights.h"
 
 namespace gemvec::model {
 
 // Norms and matrices of layer number `layer` to the places that `to` names, from `block` on. Biases become 0.
-void pack_layer(const Config& config, const RawLayer& from, const PackedLayout::Layer& to,
-                const Recipe& recipe, std::size_t layer, base::ThreadPool& pool, std::byte* block);
+// Errors: kBadFormat (a number that is not finite; names the layer and the matrix).
+Status pack_layer(const Config& config, const RawLayer& from, const PackedLayout::Layer& to,
+                  const Recipe& recipe, std::size_t layer, base::ThreadPool& pool, std::byte* block);
 
 }  // namespace gemvec::model

@@ -91,7 +91,7 @@ struct Packed {
     base::ThreadPool pool(2);
     const Recipe recipe = {encoding, encoding, encoding, encoding, encoding,
                            encoding, encoding, false,    false};
-    pack_layer(c, raw, at, recipe, 0, pool, block.data());
+    EXPECT_TRUE(pack_layer(c, raw, at, recipe, 0, pool, block.data()).ok());
     for (std::size_t i = 0; i < places.size(); ++i) linears[i].data = block.data() + *places[i];
   }
 };
@@ -380,6 +380,58 @@ TEST_P(Calibration, BringsTheMeanOverTokensNearer) {
   EXPECT_LT(with, without);
   std::printf("the means are off by %.4f with biases, %.4f without\n", with, without);
 }
+
+// Codes would make some number of a NaN, and plausible vectors.
+class Damaged : public ::testing::TestWithParam<WeightType> {};
+
+TEST_P(Damaged, WeightsAreRefusedByThePartTheyAreIn) {
+  struct Place {
+    const char* tensor;
+    const char* part;
+  };
+  for (const Place& place : {Place{"layers.3.self_attn.k_proj.weight", "layer 3, q or k"},
+                             {"layers.0.self_attn.v_proj.weight", "layer 0, v"},
+                             {"layers.6.self_attn.o_proj.weight", "layer 6, o"},
+                             {"layers.1.mlp.up_proj.weight", "layer 1, gate or up"},
+                             {"layers.5.mlp.down_proj.weight", "layer 5, down"},
+                             {"2_Dense", "the dense layers"},
+                             {"3_Dense", "the dense layers"},
+                             {"embed_tokens.weight", "the embedding table"}}) {
+    for (const std::uint32_t bits : {0x7FC00000U, 0x7FFFFFFFU, 0xFF800000U}) {
+      testing::TempDir dir;
+      testing::TinyModel tiny = testing::make_tiny_model();
+      const std::string name = place.tensor;
+      auto& tensor = name == "2_Dense"   ? tiny.dense2_tensors[0]
+                     : name == "3_Dense" ? tiny.dense3_tensors[0]
+                                         : tiny.tensor(name);
+      std::memcpy(tensor.bytes.data() + 4 * 1000, &bits, sizeof(bits));
+      testing::save(tiny, dir.path());
+      const auto folder = source::open_model(dir.path());
+      ASSERT_TRUE(folder.ok()) << folder.error().message;
+      base::ThreadPool pool(2);
+      const std::size_t bytes = PackedLayout::of(folder->config, GetParam()).bytes;
+      const auto block = std::move(*base::AlignedBuffer<std::byte>::create(bytes));
+      const auto packed =
+          pack_weights(folder->config, folder->weights, GetParam(), testing::selected_kernels(), pool,
+                       {const_cast<std::byte*>(block.data()), bytes}, {});
+      // Elsewhere rows of the table are read when a text needs them.
+      const bool has_table = GetParam() == WeightType::kQ4 || GetParam() == WeightType::kMixed;
+      if (name == "embed_tokens.weight" && !has_table) {
+        EXPECT_TRUE(packed.ok());
+        continue;
+      }
+      ASSERT_FALSE(packed.ok()) << name;
+      EXPECT_EQ(packed.error().code, ErrorCode::kBadFormat);
+      EXPECT_TRUE(packed.error().message.starts_with(std::string(place.part) + ": expected finite numbers"))
+          << packed.error().message;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Damaged,
+                         ::testing::Values(WeightType::kF32, WeightType::kBf16, WeightType::kQ8,
+                                           WeightType::kQ4, WeightType::kMixed),
+                         [](const auto& info) { return std::string(name_of(info.param)); });
 
 INSTANTIATE_TEST_SUITE_P(All, Calibration, ::testing::Values(WeightType::kQ8, WeightType::kQ4),
                          [](const auto& info) { return std::string(name_of(info.param)); });

@@ -142,7 +142,8 @@ struct CalibrationTexts {
 };
 
 // Fills `block` (layout.bytes, 64-byte aligned). `texts` may be null: random ones. progress(done, total) in
-// bytes may be empty; it is called from the calling thread. Errors: kIo (out of memory).
+// bytes may be empty; it is called from the calling thread. Errors: kIo (out of memory), kBadFormat (a number
+// that is not finite; names the part, not the file).
 Status pack_weights(const Config& config, const RawWeights& raw, WeightType type,
                     const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
                     const std::function<void(std::uint64_t, std::uint64_t)>& progress,

@@ -69,7 +69,11 @@ Status read_description(const std::filesystem::path& file, std::span<const std::
 
 Result<ModelSource> open_bundle(const std::filesystem::path& file) {
   GEMVEC_TRY(opened, formats::Bundle::open(file));
-  const auto bundle = std::make_shared<const formats::Bundle>(std::move(opened));
+  return read_bundle(std::make_shared<const formats::Bundle>(std::move(opened)), file);
+}
+
+Result<ModelSource> read_bundle(std::shared_ptr<const formats::Bundle> bundle,
+                                const std::filesystem::path& file) {
   GEMVEC_CHECK_OK(check_version(file, *bundle, BundlePart::kDescription, "description", kDescriptionVersion));
   GEMVEC_CHECK_OK(
       check_version(file, *bundle, BundlePart::kTokenizer, "tokenizer", tokenizer::kPackedTablesVersion));
@@ -92,7 +96,7 @@ Result<ModelSource> open_bundle(const std::filesystem::path& file) {
         fmt::format("{}: weights: expected {} bytes, {} verified, found {}, {} verified.", file.string(),
                     layout.bytes, layout.verified_bytes, weights.bytes, weights.verified_bytes)};
   }
-  source.bundle = bundle;
+  source.bundle = std::move(bundle);
   return source;
 }
 

@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -22,6 +23,9 @@ inline constexpr std::uint32_t kPackedWeightsVersion = 2;
 
 // Errors: kNotFound, kIo, kBadFormat, kUnsupported.
 Result<ModelSource> open_bundle(const std::filesystem::path& file);
+// The same of a file that is open already. Errors: kBadFormat, kUnsupported.
+Result<ModelSource> read_bundle(std::shared_ptr<const formats::Bundle> bundle,
+                                const std::filesystem::path& file);
 
 // Of a model with a bundle, the weights' bytes, compared with their checksum. Errors: kBadFormat.
 Result<std::span<const std::byte>> bundle_weights(const ModelSource& source, base::ThreadPool& pool);

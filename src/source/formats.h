@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "formats/gguf.h"
 #include "gemvec/result.h"
 #include "gemvec/tokenizer.h"
 #include "source/model_source.h"
@@ -20,6 +21,9 @@ Result<ModelSource> open_onnx(const std::filesystem::path& file, const OpenOptio
 
 // One .gguf file, which has everything in it.
 Result<ModelSource> open_gguf(const std::filesystem::path& file, const OpenOptions& options);
+// The same of a file that is open already, whose bytes the caller keeps alive.
+Result<ModelSource> read_gguf(const formats::Gguf& gguf, const std::filesystem::path& file,
+                              const OpenOptions& options);
 
 // The ONNX file that stands for options.dtype in FOLDER/onnx or FOLDER; empty if there is none at all.
 std::filesystem::path find_onnx(const std::filesystem::path& folder, const OpenOptions& options);

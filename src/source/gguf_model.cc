@@ -263,8 +263,7 @@ class WeightReader {
 
 }  // namespace
 
-Result<ModelSource> open_gguf(const fs::path& file, const OpenOptions& options) {
-  GEMVEC_TRY(gguf, formats::Gguf::open(file));
+Result<ModelSource> read_gguf(const formats::Gguf& gguf, const fs::path& file, const OpenOptions& options) {
   GEMVEC_TRY(config, read_gguf_config(gguf, file.string()));
   ModelSource source;
   source.format = Format::kGguf;
@@ -273,6 +272,12 @@ Result<ModelSource> open_gguf(const fs::path& file, const OpenOptions& options) 
   source.config = config.config;
   source.notes = config.notes;
   GEMVEC_CHECK_OK(WeightReader(gguf, file.string(), config, source).read(options.allow_headless));
+  return source;
+}
+
+Result<ModelSource> open_gguf(const fs::path& file, const OpenOptions& options) {
+  GEMVEC_TRY(gguf, formats::Gguf::open(file));
+  GEMVEC_TRY(source, read_gguf(gguf, file, options));
   source.files.push_back(gguf.release_file());
   source.weight_files.push_back(file);
   source.weight_bytes = source.files.back().bytes().size();

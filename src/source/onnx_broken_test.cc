@@ -56,9 +56,9 @@ std::vector<std::pair<std::string, gemvec::testing::OnnxAttributeSpec>> sizes(st
 
 const Broken kStructure[] = {
     {"MissingInput", [](OnnxSpec& s) { s.node("0.q").inputs[0] = "nothing"; },
-     "node \"0.q\" (MatMul): expected inputs that nodes before it make, as ONNX demands, found \"nothing\"."},
+     "node \"0.q\" (MatMul): expected inputs that something in the file makes, found \"nothing\"."},
     {"Circle", [](OnnxSpec& s) { s.node("0.input_norm").inputs[0] = s.node("0.o").outputs[0]; },
-     "node \"0.input_norm\" (SimplifiedLayerNormalization): expected inputs that nodes before it make"},
+     "node \"0.q\" (MatMul): expected no circle, but \""},
     {"TwoMakers", [](OnnxSpec& s) { s.node("0.k").outputs = s.node("0.q").outputs; },
      "node \"0.k\" (MatMul): expected outputs of its own, but \"MatMul3\" exists already."},
     {"NoEmbedding",

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <utility>
 
 #include "base/quote.h"
+#include "base/try.h"
 
 namespace gemvec::source {
 
@@ -24,14 +26,6 @@ Result<OnnxGraph> OnnxGraph::build(const formats::OnnxModel& model, std::string_
   OnnxGraph graph(model, file);
   const std::set<std::string_view> inputs(model.inputs().begin(), model.inputs().end());
   for (const OnnxNode& node : model.nodes()) {
-    for (const std::string_view input : node.inputs) {
-      if (input.empty()) continue;
-      if (!inputs.contains(input) && graph.constant(input) == nullptr && graph.maker(input) == nullptr) {
-        return graph.bad(
-            node, "expected inputs that nodes before it make, as ONNX demands, found " + base::quote(input));
-      }
-      graph.users_[input].push_back(&node);
-    }
     for (const std::string_view output : node.outputs) {
       if (output.empty()) continue;
       const bool is_known = inputs.contains(output) || graph.constant(output) != nullptr;
@@ -39,7 +33,54 @@ Result<OnnxGraph> OnnxGraph::build(const formats::OnnxModel& model, std::string_
         return graph.bad(node, "expected outputs of its own, but " + base::quote(output) + " exists already");
     }
   }
+  GEMVEC_CHECK_OK(graph.sort(inputs));
+  for (const OnnxNode* node : graph.nodes_) {
+    for (const std::string_view input : node->inputs) {
+      if (!input.empty()) graph.users_[input].push_back(node);
+    }
+  }
   return graph;
+}
+
+// Each node in its turn, but first those that make its inputs, which a sorted file has before it anyway. With
+// a path of its own instead of recursion: a hostile file may have a hundred thousand nodes in a row.
+Status OnnxGraph::sort(const std::set<std::string_view>& inputs) {
+  enum class State : std::uint8_t { kUnseen, kOnPath, kDone };
+  struct Step {
+    const OnnxNode* node;
+    std::size_t next_input = 0;
+  };
+  const std::vector<OnnxNode>& all = model_->nodes();
+  std::vector<State> states(all.size(), State::kUnseen);
+  const auto state = [&](const OnnxNode* node) -> State& {
+    return states[static_cast<std::size_t>(node - all.data())];
+  };
+  std::vector<Step> path;
+  const auto enter = [&](const OnnxNode* node) {
+    state(node) = State::kOnPath;
+    path.push_back({node});
+  };
+  for (const OnnxNode& node : all) {
+    if (state(&node) == State::kUnseen) enter(&node);
+    while (!path.empty()) {
+      const OnnxNode* at = path.back().node;
+      if (path.back().next_input == at->inputs.size()) {
+        state(at) = State::kDone;
+        nodes_.push_back(at);
+        path.pop_back();
+        continue;
+      }
+      const std::string_view input = at->inputs[path.back().next_input++];
+      if (input.empty() || inputs.contains(input) || constant(input) != nullptr) continue;
+      const OnnxNode* before = maker(input);
+      if (before == nullptr)
+        return bad(*at, "expected inputs that something in the file makes, found " + base::quote(input));
+      if (state(before) == State::kOnPath)
+        return bad(*at, "expected no circle, but " + base::quote(input) + " is made of its own output");
+      if (state(before) == State::kUnseen) enter(before);
+    }
+  }
+  return {};
 }
 
 const OnnxNode* OnnxGraph::maker(std::string_view value) const {

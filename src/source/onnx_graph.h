@@ -17,12 +17,14 @@ using NodeSet = std::set<const formats::OnnxNode*>;
 
 class OnnxGraph {
  public:
-  // Every value has one maker, which comes before its users: so there is no circle. `model` must outlive
-  // this. Errors: kBadFormat.
+  // Every value has one maker, and there is no circle. `model` must outlive this. Errors: kBadFormat.
   static Result<OnnxGraph> build(const formats::OnnxModel& model, std::string_view file);
 
   [[nodiscard]] const formats::OnnxModel& model() const { return *model_; }
   [[nodiscard]] const std::string& file() const { return file_; }
+  // After those that make their inputs, otherwise in the file's order. ONNX demands it of files, runtimes do
+  // not, and so there are files in which it is not so.
+  [[nodiscard]] const std::vector<const formats::OnnxNode*>& nodes() const { return nodes_; }
 
   // nullptr: an input of the graph, or a constant.
   [[nodiscard]] const formats::OnnxNode* maker(std::string_view value) const;
@@ -50,8 +52,11 @@ class OnnxGraph {
  private:
   OnnxGraph(const formats::OnnxModel& model, std::string_view file) : model_(&model), file_(file) {}
 
+  Status sort(const std::set<std::string_view>& inputs);
+
   const formats::OnnxModel* model_;
   std::string file_;
+  std::vector<const formats::OnnxNode*> nodes_;
   std::map<std::string_view, const formats::OnnxNode*> makers_;
   std::map<std::string_view, std::vector<const formats::OnnxNode*>> users_;
 };

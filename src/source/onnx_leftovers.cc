@@ -42,7 +42,7 @@ class LeftoverChecker {
       GEMVEC_TRY(is_rotary, is_rotary_table(tensor));
       if (!is_rotary) return unknown(tensor);
     }
-    for (const OnnxNode& node : graph_.model().nodes()) GEMVEC_CHECK_OK(attention(node));
+    for (const OnnxNode* node : graph_.nodes()) GEMVEC_CHECK_OK(attention(*node));
     return {};
   }
 

@@ -55,10 +55,10 @@ class Matcher {
   }
 
   Status collect() {
-    for (const OnnxNode& node : graph_.model().nodes()) {
-      GEMVEC_CHECK_OK(collect_linear(node));
-      GEMVEC_CHECK_OK(collect_norm(node));
-      GEMVEC_TRY(embedding, read_embedding(constants_, node, config_));
+    for (const OnnxNode* node : graph_.nodes()) {
+      GEMVEC_CHECK_OK(collect_linear(*node));
+      GEMVEC_CHECK_OK(collect_norm(*node));
+      GEMVEC_TRY(embedding, read_embedding(constants_, *node, config_));
       if (embedding) GEMVEC_CHECK_OK(add(*embedding));
     }
     return {};
@@ -291,8 +291,8 @@ class Matcher {
   const model::Config& config_;
   OnnxConstants constants_;
   std::optional<OnnxEmbedding> embedding_;
-  std::vector<OnnxLinear> linears_;  // in the graph's order
-  std::vector<OnnxNorm> norms_;      // in the graph's order
+  std::vector<OnnxLinear> linears_;  // inputs before users
+  std::vector<OnnxNorm> norms_;      // inputs before users
   NodeSet units_;                    // the nodes of all of these
   std::size_t layer_ = 0;
 };

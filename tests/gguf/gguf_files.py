@@ -31,6 +31,13 @@ NAMES = {
 }
 
 
+# Where a block has its d, and the d of its minima, if that is not at the beginning.
+SCALES = {"Q4_1": (0, 2), "Q5_1": (0, 2), "Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,)}
+# About what d is multiplied by at most: a code, times a scale of 4 to 8 bits in the large blocks.
+LARGEST = {"Q4_0": 8, "Q5_0": 16, "Q8_0": 127, "Q4_1": 15, "Q5_1": 31, "IQ4_NL": 127, "Q2_K": 15 * 3, "Q3_K": 32 * 4,
+           "Q4_K": 63 * 15, "Q5_K": 63 * 31, "Q6_K": 128 * 32, "IQ4_XS": 32 * 127}  # fmt: skip
+
+
 def probe(*arguments, stdin=b""):
     done = subprocess.run([PROBE, *map(str, arguments)], input=stdin, capture_output=True, timeout=120, check=False)
     if done.returncode != 0:
@@ -43,11 +50,8 @@ def random_blocks(kind, rows, columns, seed=SEED):
     block, size = gguf.GGML_QUANT_SIZES[kind]
     random = np.random.default_rng(seed)
     blocks = random.integers(0, 256, (rows * columns // block, size), np.uint8)
-    scales = {"Q4_K": 2, "Q5_K": 2, "Q4_1": 2, "Q5_1": 2}.get(kind.name, 1)  # d, or d and the minimum's
-    # A code times a block's own scale is up to 1000 or so in the large blocks, and 16 to 128 in the others.
-    reach = 5e-5 if kind.name.endswith("_K") else 2e-3 if kind.name.startswith(("Q4", "Q5")) else 5e-4
-    for number in range(scales):
-        at = size - 2 if kind.name == "Q6_K" else 2 * number
+    for at in SCALES.get(kind.name, (0,)):
+        reach = 0.06 / LARGEST[kind.name]
         d = (random.uniform(0.2, 1, len(blocks)) * reach * random.choice([-1, 1], len(blocks))).astype(np.float16)
         blocks[:, at : at + 2] = d.view(np.uint8).reshape(-1, 2)
     return blocks.reshape(rows, -1)
@@ -55,7 +59,7 @@ def random_blocks(kind, rows, columns, seed=SEED):
 
 def encoded(array, kind, seed):
     """`array` as this kind, by the package; where it cannot, any blocks of the kind in its place."""
-    if kind.name.endswith("_K"):
+    if kind.name.endswith("_K") or kind.name.startswith("IQ"):
         return random_blocks(kind, *array.shape, seed)
     return gguf.quants.quantize(array, kind)
 

@@ -3,15 +3,20 @@
 """Usage: PYTHON judge_llama.py GEMVEC MODEL_FOLDER FILE.gguf...
 
 PYTHON has numpy and llama-cpp-python: bench/peers makes such an environment. GEMVEC is the command, MODEL_FOLDER the
-release's (for its tokenizer), and each file one that llama.cpp's converter made, with the dense layers. Not run by
-ctest: it needs files of hundreds of megabytes, and llama.cpp.
+release's (for its tokenizer), and each file one of `gemvec convert` or of llama.cpp's converter, with the dense layers. Not
+run by ctest: it needs files of hundreds of megabytes, and llama.cpp.
 
 Texts are slices of this project's own documentation of 1 to 2046 tokens, given to both as ids. Printed for each are the
 cosines of gemvec --exact to llama.cpp, and of gemvec's q8, which is its default, to gemvec --exact. llama.cpp rounds
 activations to 8 bits before a product with a quantised matrix, and its GELU comes from a table of fp16; so nobody's
 vectors are equal to its. Of a file of bf16 or fp32 the cosine should be above 0.9999, of Q8_0 above 0.999.
+
+Then llama.cpp tokenises the 1500 texts of tests/tokenizer/data/fuzz.json with the file's vocabulary: printed is how many come
+out as the release's tokenizer has them, of those with a U+2581 in the text, where llama.cpp differs, and of the others, where
+it must not. Ends with 1 if it does.
 """
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -20,7 +25,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
-from peers.engines.llama import Llama  # noqa: E402
+from peers.engines.llama import Llama, api  # noqa: E402
 
 LENGTHS = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 300, 512, 768, 1024, 1536, 2046]
 BOS, EOS = 2, 1
@@ -49,7 +54,25 @@ def cosines(a, b):
     return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
+def ids_of(llama, text):
+    """Without BOS and EOS; the text of control tokens is these tokens, as in the release's tokenizer."""
+    raw = text.encode()
+    count = api.llama_tokenize(llama.vocab, raw, len(raw), llama.room, len(llama.room), False, True)
+    return llama.room[:count]
+
+
+def tokenised(llama):
+    """Prints how many texts llama.cpp tokenises as the release does; whether these are all without U+2581."""
+    alike = {True: [], False: []}
+    for text, ids in json.loads((ROOT / "tests/tokenizer/data/fuzz.json").read_text(encoding="utf-8")):
+        alike["\u2581" in text].append(ids_of(llama, text) == ids)
+    for marked, name in ((False, "without"), (True, "with")):
+        print(f"    {sum(alike[marked])} of {len(alike[marked])} texts {name} U+2581 have the release's ids")
+    return all(alike[False])
+
+
 def main():
+    good = True
     gemvec, folder, *files = sys.argv[1:]
     rows = rows_of_ids(gemvec, folder)
     for file in files:
@@ -61,9 +84,11 @@ def main():
         for row, *pair in zip(rows, to_llama, to_exact, strict=True):
             print(f"{len(row):7}  {pair[0]:15.6f}  {pair[1]:8.6f}")
         print(f"    min  {to_llama.min():15.6f}  {to_exact.min():8.6f}")
+        good &= tokenised(llama)
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
     if len(sys.argv) < 4:
         sys.exit(__doc__)
-    main()
+    sys.exit(main())

@@ -17,8 +17,8 @@ from harness import CliTest  # noqa: E402
 
 Type = gguf.GGMLQuantizationType
 PLAIN = [Type.F32, Type.F16, Type.BF16]
-BLOCKS = [Type.Q8_0, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1]
-LARGE_BLOCKS = [Type.Q4_K, Type.Q5_K, Type.Q6_K]
+BLOCKS = [Type.Q8_0, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.IQ4_NL]
+LARGE_BLOCKS = [Type.Q2_K, Type.Q3_K, Type.Q4_K, Type.Q5_K, Type.Q6_K, Type.IQ4_XS]
 # A text beyond the sliding window, one of one token, added tokens, and bytes that are no characters of the vocabulary.
 TEXTS = ["the task and the query: " * 9, "a", "none of\tthese <b>  three   spaces</b>", "ж 日本 😀", "<eos> and <unused3>"]
 

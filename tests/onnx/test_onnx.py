@@ -6,14 +6,21 @@
 # add up as random ones do to 9e-6, or 3e-7 of an element. Norms keep that in proportion. The largest of the texts'
 # 6000 elements is three to four times as much, the largest of their tokens' 300,000 five times or so.
 
+import logging
 import pathlib
 import shutil
 import unittest
 
 import numpy as np
+import onnx
 import onnxruntime
 from harness import CliTest, tiny_model
 from make_onnx import SHAPES, make, save
+from onnx.numpy_helper import from_array, to_array
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.transformers.float16 import convert_float_to_float16
+
+logging.getLogger().setLevel(logging.WARNING)  # the quantiser has a line for every node
 
 TOLERANCE = 1e-6
 TOKEN_TOLERANCE = 2e-6
@@ -72,8 +79,10 @@ class Judge(CliTest):
     def check_shape(self, shape, **options):
         file = self.write(shape, **options)
         judge = self.write(JUDGES[shape], "judge.onnx", **options) if shape in JUDGES else file
+        self.check_vectors(file, judge, ["--allow-headless"] if options.get("headless") else [])
+
+    def check_vectors(self, file, judge, headless=()):
         expected, expected_tokens = self.runtime(judge)
-        headless = ["--allow-headless"] if options.get("headless") else []
         found = self.gemvec(file, "--exact", *headless)
         self.assertGreaterEqual(cosine(found, expected).min(), 1 - 1e-7)
         self.assertLessEqual(np.abs(found - expected).max(), TOLERANCE)
@@ -126,6 +135,74 @@ class Others(Judge):
         expected, _ = self.runtime(self.write("q8-dynamic"))
         found = self.gemvec(self.write("q8-dynamic"), "--exact")
         self.assertGreater(cosine(found, expected).min(), 0.98)
+
+
+def is_weight(tensor):
+    """Neither a number of the graph's, such as epsilon, nor a rotary table: gemvec has its own of these."""
+    return len(tensor.dims) > 0 and np.prod(tensor.dims) >= 32 and not any(part in tensor.name for part in ("cos", "sin"))
+
+
+class RuntimesTools(Judge):
+    """Files that ONNX Runtime's own tools make of an fp32 file: their numbers, put back into that file, are the judge."""
+
+    def sources(self):
+        """Fused operators, all written out, and what `gemvec convert` writes."""
+        self.run_cli("convert", self.source(), "converted", "--to", "onnx")
+        return self.write("fused"), self.write("plain"), pathlib.Path(self.path("converted")) / "onnx/model.onnx"
+
+    @staticmethod
+    def judge(source, changed):
+        numbers = {tensor.name: tensor for tensor in onnx.load(str(changed)).graph.initializer}
+        model, replaced = onnx.load(str(source)), 0
+        for tensor in model.graph.initializer:
+            if tensor.name + "_quantized" in numbers:
+                parts = (numbers[tensor.name + suffix] for suffix in ("_quantized", "_scale", "_zero_point"))
+                codes, scale, zero = (to_array(part).astype(np.float32) for part in parts)
+                value = (codes - zero) * scale
+            elif is_weight(tensor) and tensor.name in numbers:
+                value = to_array(numbers[tensor.name]).astype(np.float32)
+            else:
+                continue
+            replaced += not np.array_equal(value, to_array(tensor))
+            tensor.CopyFrom(from_array(value, tensor.name))
+        save(model, changed.parent / "judge.onnx")
+        return changed.parent / "judge.onnx", replaced
+
+    def test_its_quantiser(self):
+        for source in self.sources():
+            for kind, channel in ((QuantType.QInt8, False), (QuantType.QUInt8, False), (QuantType.QInt8, True)):
+                with self.subTest(source=source, kind=kind, channel=channel):
+                    changed = source.parent / "quantised.onnx"
+                    quantize_dynamic(str(source), str(changed), per_channel=channel, weight_type=kind,
+                                     op_types_to_quantize=["MatMul", "Gather"],
+                                     extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})  # fmt: skip
+                    judge, replaced = self.judge(source, changed)
+                    self.assertEqual(replaced, 7 * 7 + 2 + 1)  # linear layers and the table
+                    self.check_vectors(changed, judge)
+                    self.optimise(changed, changed.parent / "optimised.onnx")
+                    self.check_vectors(changed.parent / "optimised.onnx", judge)
+
+    @staticmethod
+    def optimise(source, target):
+        """What it computes with: DynamicQuantizeMatMul, FusedMatMul and the like."""
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.optimized_model_filepath = str(target)
+        onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+
+    def test_its_optimiser(self):
+        for source in self.sources():
+            with self.subTest(source=source):
+                self.optimise(source, source.parent / "optimised.onnx")
+                self.check_vectors(source.parent / "optimised.onnx", source)
+
+    def test_its_converter_to_fp16(self):
+        for source in self.sources():
+            with self.subTest(source=source):
+                changed = source.parent / "fp16.onnx"
+                # Its nodes are in no order: casts come last.
+                save(convert_float_to_float16(onnx.load(str(source)), keep_io_types=True, disable_shape_infer=True), changed)
+                self.check_vectors(changed, self.judge(source, changed)[0])
 
 
 if __name__ == "__main__":
