@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "server/batch/queue.h"
+#include "server/batch/share.h"
 #include "server/batch/vector_cache.h"
 
 namespace gemvec::server {
@@ -115,7 +116,6 @@ bool Batcher::Impl::submit(BatchJob job) {
 }
 
 void Batcher::Impl::loop() {
-  const std::function<void()> first_goes_first = [this] { run_one(Lane::kFirst, {}); };
   for (;;) {
     {
       std::unique_lock lock(mutex);
@@ -123,7 +123,13 @@ void Batcher::Impl::loop() {
       if (queue.texts() == 0) return;
     }
     run_one(Lane::kFirst, {});
-    run_one(Lane::kBulk, first_goes_first);
+    LaneShare share(Clock::now());
+    run_one(Lane::kBulk, [this, &share] {
+      const auto before = Clock::now();
+      if (!share.first_may_go(before)) return;
+      run_one(Lane::kFirst, {});
+      share.first_went(Clock::now() - before);
+    });
   }
 }
 

@@ -3,7 +3,7 @@
 // There is no window of waiting: whatever has come while the model was busy is the next micro-batch. Short
 // requests have a lane of their own, which goes first, also between the layers of a micro-batch of the other
 // lane that has begun. Neither lane starves: a micro-batch of one at most stands before one of the other, and
-// a layer of the bulk lane's is computed between any two of the first lane's.
+// between layers the first lane gets about as much time as the micro-batch that it interrupts (share.h).
 #pragma once
 
 #include <chrono>

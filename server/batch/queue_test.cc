@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "server/batch/share.h"
 #include "server/batch/vector_cache.h"
 
 namespace gemvec::server {
@@ -20,6 +21,34 @@ Ids ids_of(const std::vector<std::shared_ptr<QueuedText>>& batch) {
   Ids first;
   for (const auto& text : batch) first.push_back(text->key.ids.front());
   return first;
+}
+
+TEST(LaneShare, LetsAQuestionNowAndThenGoAtOnce) {
+  using std::chrono::milliseconds;
+  const LaneShare::Clock::time_point began{};
+  LaneShare share(began);
+  EXPECT_TRUE(share.first_may_go(began));
+  // Ten milliseconds of work every thirty.
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(share.first_may_go(began + milliseconds(30 * i))) << i;
+    share.first_went(milliseconds(10));
+  }
+}
+
+TEST(LaneShare, LeavesHalfOfTheTimeToTheOtherLane) {
+  using std::chrono::milliseconds;
+  const LaneShare::Clock::time_point began{};
+  LaneShare share(began);
+  // Somebody always asks: a layer of 5 ms, then 20 ms of questions if they may.
+  milliseconds now{0}, first{0}, bulk{0};
+  while (bulk < milliseconds(1000)) {
+    now += milliseconds(5), bulk += milliseconds(5);
+    if (!share.first_may_go(began + now)) continue;
+    share.first_went(milliseconds(20));
+    now += milliseconds(20), first += milliseconds(20);
+  }
+  EXPECT_GE(first, bulk);
+  EXPECT_LE(first, bulk + LaneShare::kAhead + milliseconds(20));
 }
 
 TEST(TextQueue, GivesTheOldestTextsThatFit) {
