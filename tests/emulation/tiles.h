@@ -1,14 +1,14 @@
 // AMX's tiles in memory: what SIMDe 0.7.4 lacks altogether. Included by immintrin.h of this folder only.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+
+#include "emulation/missing.h"
 
 namespace gemvec::emulation {
 namespace {
@@ -56,58 +56,62 @@ struct Tile {
   }
 }
 
-template <class T>
-[[maybe_unused]] T number(const Tile& tile, std::size_t row, std::size_t i) {
-  T value;
-  std::memcpy(&value, tile.row[row].data() + i * sizeof(T), sizeof(T));
-  return value;
+// A row, or its halves, as vectors. What lies beyond a tile's width is 0.
+[[maybe_unused]] IntHalves row_of(const Tile& tile, std::size_t row) {
+  return std::bit_cast<IntHalves>(tile.row[row]);
 }
-
-// sums[m][n] = add(sums[m][n], m, n) for all of them, of shapes that fit.
-template <class T, class Add>
-[[maybe_unused]] void dot_tiles(std::size_t sums, std::size_t a, std::size_t b, Add&& add) {
+// sums[m] = finish(sums[m], add over the rows k of b (word k of row m of a, row k of b)), of shapes that fit,
+// each half of a row apart. Sum: what is carried from k to k, from its default on.
+template <class Sum, class Add, class Finish>
+[[maybe_unused]] void dot_tiles(std::size_t sums, std::size_t a, std::size_t b, Add&& add, Finish&& finish) {
   Tile& to = configured(sums);
   const Tile& from_a = configured(a);
   const Tile& from_b = configured(b);
   require(to.rows == from_a.rows && from_a.row_bytes == 4 * from_b.rows && to.row_bytes == from_b.row_bytes);
   for (std::size_t m = 0; m < to.rows; ++m) {
-    for (std::size_t n = 0; n < to.row_bytes / sizeof(T); ++n) {
-      const T sum = add(number<T>(to, m, n), from_a, from_b, m, n);
-      std::memcpy(to.row[m].data() + n * sizeof(T), &sum, sizeof(T));
+    Sum low, high;
+    for (std::size_t k = 0; k < from_b.rows; ++k) {
+      std::int32_t word = 0;
+      std::memcpy(&word, from_a.row[m].data() + k * sizeof(word), sizeof(word));
+      const __m256i x = _mm256_set1_epi32(word);
+      const IntHalves y = row_of(from_b, k);
+      add(low, x, y.low);
+      add(high, x, y.high);
     }
+    const IntHalves before = row_of(to, m);
+    const IntHalves after = {finish(before.low, low), finish(before.high, high)};
+    std::memcpy(to.row[m].data(), &after, to.row_bytes);
   }
 }
 
 // Signed bytes of a times unsigned ones of b.
 [[maybe_unused]] void dot_byte_tiles(std::size_t sums, std::size_t a, std::size_t b) {
-  dot_tiles<std::uint32_t>(
-      sums, a, b,
-      [](std::uint32_t sum, const Tile& from_a, const Tile& from_b, std::size_t m, std::size_t n) {
-        for (std::size_t k = 0; k < from_a.row_bytes; ++k) {
-          sum += static_cast<std::uint32_t>(number<std::int8_t>(from_a, m, k) *
-                                            number<std::uint8_t>(from_b, k / 4, 4 * n + k % 4));
-        }
-        return sum;
-      });
+  struct Sum {
+    __m256i v = _mm256_setzero_si256();
+  };
+  dot_tiles<Sum>(
+      sums, a, b, [](Sum& sum, __m256i x, __m256i y) { sum.v = dot_bytes(sum.v, y, x); },
+      [](__m256i before, Sum sum) { return _mm256_add_epi32(before, sum.v); });
 }
 
-[[maybe_unused]] float without_subnormals(float x) {
-  return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(0.0F, x) : x;
-}
-[[maybe_unused]] float from_bf16(std::uint16_t bits) {
-  return without_subnormals(std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16));
-}
 // The even and the odd steps of k have a sum each, from 0; both together are added to what was there.
 [[maybe_unused]] void dot_bf16_tiles(std::size_t sums, std::size_t a, std::size_t b) {
-  dot_tiles<float>(
-      sums, a, b, [](float sum, const Tile& from_a, const Tile& from_b, std::size_t m, std::size_t n) {
-        std::array<float, 2> part = {};
-        for (std::size_t k = 0; k < from_a.row_bytes / 2; ++k) {
-          const float x = from_bf16(number<std::uint16_t>(from_a, m, k));
-          const float y = from_bf16(number<std::uint16_t>(from_b, k / 2, 2 * n + k % 2));
-          part[k % 2] = without_subnormals(std::fma(x, y, part[k % 2]));
-        }
-        return without_subnormals(without_subnormals(sum) + without_subnormals(part[0] + part[1]));
+  struct Sum {
+    __m256 even = _mm256_setzero_ps(), odd = _mm256_setzero_ps();
+  };
+  const auto even = [](__m256i v) { return flush(_mm256_castsi256_ps(_mm256_slli_epi32(v, 16))); };
+  const auto odd = [](__m256i v) {
+    return flush(_mm256_castsi256_ps(_mm256_and_si256(v, _mm256_set1_epi32(static_cast<int>(0xFFFF0000U)))));
+  };
+  dot_tiles<Sum>(
+      sums, a, b,
+      [&](Sum& sum, __m256i x, __m256i y) {
+        sum.even = flush(_mm256_fmadd_ps(even(x), even(y), sum.even));
+        sum.odd = flush(_mm256_fmadd_ps(odd(x), odd(y), sum.odd));
+      },
+      [](__m256i before, Sum sum) {
+        const __m256 both = flush(_mm256_add_ps(sum.even, sum.odd));
+        return _mm256_castps_si256(flush(_mm256_add_ps(flush(_mm256_castsi256_ps(before)), both)));
       });
 }
 
