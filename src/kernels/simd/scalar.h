@@ -82,7 +82,11 @@ struct Vec {
     void store(std::int16_t* p) const { *p = static_cast<std::int16_t>(v); }
     [[nodiscard]] std::int32_t total() const { return v; }
   };
-  static Codes to_codes(Vec a) { return {static_cast<std::int32_t>(round(a).v)}; }
+  // Of damaged weights comes a NaN, which no integer is: its group's scale is one too, so any code will do.
+  static Codes to_codes(Vec a) {
+    const float rounded = round(a).v;
+    return {rounded != rounded ? 0 : static_cast<std::int32_t>(rounded)};
+  }
 };
 
 }  // namespace
