@@ -11,7 +11,7 @@ import time
 
 from driver import request
 from lib.paths import cache
-from peers import environments
+from peers import environments, prepare
 
 HERE = pathlib.Path(__file__).resolve().parent
 LLAMA = "llama_cpp_python==0.3.36"  # its source package has all of llama.cpp in it, the server too
@@ -179,24 +179,31 @@ class Sentence(Server):
 class Tei(Server):
     """text-embeddings-inference, if somebody has built it: GEMVEC_BENCH_TEI names its program, text-embeddings-router."""
 
-    key, name = "tei", "text-embeddings-inference fp32"
+    key, name, numbers = "tei-fp32", "text-embeddings-inference fp32", "fp32"
 
     def prepare(self, say):
         self.program = os.environ.get("GEMVEC_BENCH_TEI") or shutil.which("text-embeddings-router")
         if not self.program:
             raise Missing("no text-embeddings-router: name one in GEMVEC_BENCH_TEI")
-        # With the ONNX Runtime backend it looks for model.onnx in the model's folder; with others it does not mind.
-        self.folder = cache() / "tei"
-        self.folder.mkdir(exist_ok=True)
-        for path in self.model.iterdir():
-            link = self.folder / path.name
+        # With the ONNX Runtime backend it looks for onnx/model.onnx in the model's folder; with others it does not mind.
+        self.folder = cache() / self.key
+        graphs = self.folder / "onnx"
+        graphs.mkdir(parents=True, exist_ok=True)
+        links = {self.folder / path.name: path for path in self.model.iterdir() if path.name != "onnx"}
+        for link, path in (links | self.graph(graphs, say)).items():
             if not link.exists():
                 link.symlink_to(path)
-        graph = self.folder / "model.onnx"
-        if not graph.exists():
-            convert = [self.binary, "convert", self.model, graph, "--numbers", "fp32"]
+
+    def graph(self, graphs, say):
+        """{link: file} of the model's file, where it is not made in place."""
+        whole = self.folder / "whole"
+        if not (graphs / "model.onnx").exists():
+            say("making TEI's model file")
+            shutil.rmtree(whole, ignore_errors=True)
+            convert = [self.binary, "convert", self.model, whole, "--to", "onnx", "--numbers", self.numbers]
             if subprocess.run(convert, capture_output=True, check=False).returncode != 0:
                 raise Missing("its model file could not be made")
+        return {graphs / path.name: path for path in (whole / "onnx").iterdir()}
 
     def command(self):
         return [self.program, "--model-id", self.folder, "--port", self.port, "--hostname", "127.0.0.1", "--dtype", "float32",
@@ -206,4 +213,21 @@ class Tei(Server):
         return subprocess.run([self.program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
 
 
-PEERS = (Llama, Sentence, Tei)
+class TeiQ8(Tei):
+    """The same over the file that ONNX Runtime's own dynamic quantiser makes, as the public release's q8 was made."""
+
+    key, name = "tei-q8", "text-embeddings-inference q8"
+
+    def graph(self, graphs, say):
+        for recipe in prepare.RECIPES:
+            if recipe.outputs[0] in ("plain.onnx", "plain-q8.onnx"):
+                why = environments.install(recipe.environment, say) or prepare.make(recipe, self.model, say)
+                if why:
+                    raise Missing(why)
+        files = prepare.models(self.model)
+        # The data keep the name by which the graph calls them.
+        data = {graphs / path.name: path for path in files.glob("plain-q8.onnx*data*")}
+        return {graphs / "model.onnx": files / "plain-q8.onnx"} | data
+
+
+PEERS = (Llama, Sentence, Tei, TeiQ8)
