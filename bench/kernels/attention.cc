@@ -74,6 +74,11 @@ void add_attention() {
   const kernels::KernelTable& kernels = selected_kernels();
   add_kind("f32", *kernels.attention->f32, kernels.gemm->peak_f32);
   if (kernels.attention->bf16 != nullptr) add_kind("bf16", *kernels.attention->bf16, kernels.gemm->peak_bf16);
+  // Beside the peak of what its weights and values are multiplied in: half of it is faster.
+  if (kernels.attention->int8 != nullptr) {
+    add_kind("int8", *kernels.attention->int8,
+             kernels.attention->bf16 != nullptr ? kernels.gemm->peak_bf16 : kernels.gemm->peak_f32);
+  }
 }
 
 }  // namespace gemvec::bench

@@ -30,13 +30,14 @@ constexpr KernelTable kAvx2 = {
     .pool = &kPoolAvx2,
     .convert = &kConvertAvx2,
 };
-// 8-bit dot products, with AVX2 or AVX-512 around them, concern the int8 products and their operands alone.
+// 8-bit dot products, with AVX2 or AVX-512 around them, concern the int8 products, their operands and
+// attention alone.
 constexpr KernelTable kAvxVnni = {
     .isa = cpu::Isa::kAvxVnni,
     .gemm = &kGemmAvx2,
     .gemm_int8 = &kGemmInt8AvxVnni,
     .quantize = &kQuantizeAvxVnni,
-    .attention = &kAttentionAvx2,
+    .attention = &kAttentionAvxVnni,
     .norm = &kNormAvx2,
     .rope = &kRopeAvx2,
     .geglu = &kGegluAvx2,
@@ -60,7 +61,7 @@ constexpr KernelTable kAvx512Vnni = {
     .gemm = &kGemmAvx512,
     .gemm_int8 = &kGemmInt8Avx512Vnni,
     .quantize = &kQuantizeAvx512Vnni,
-    .attention = &kAttentionAvx512,
+    .attention = &kAttentionAvx512Vnni,
     .norm = &kNormAvx512,
     .rope = &kRopeAvx512,
     .geglu = &kGegluAvx512,
@@ -83,8 +84,7 @@ constexpr KernelTable kAvx512Bf16 = {
 // Tiles concern the products alone.
 constexpr KernelTable kAmx = {
     .isa = cpu::Isa::kAmx,
-    .block_rows =
-        224,  // tiles wait for weights sooner, and processors that have them have 2 MB of level-2 cache
+    .block_rows = 160,  // processors with tiles have 2 MB of level-2 cache (docs/benchmarks.md)
     .gemm = &kGemmAmx,
     .gemm_int8 = &kGemmInt8Amx,
     .quantize = &kQuantizeAvx512Vnni,

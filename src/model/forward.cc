@@ -27,8 +27,11 @@ constexpr std::size_t kQueriesPerTask = 8;
 
 std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
-const kernels::AttentionKernel& attention_kernel(const ForwardContext& context) {
-  return context.bf16_products ? *context.kernels->attention->bf16 : *context.kernels->attention->f32;
+AttentionByLength attention_of(const ForwardContext& context) {
+  const kernels::AttentionKernels& kernels = *context.kernels->attention;
+  const kernels::AttentionKernel* const usual = context.bf16_products ? kernels.bf16 : kernels.f32;
+  const bool codes = Recipe::of(context.weights->type).int8_scores && kernels.int8 != nullptr;
+  return {usual, codes ? kernels.int8 : usual};
 }
 
 // One micro-batch on its way through the model. Method order is the order of the computation.
@@ -39,7 +42,7 @@ class Pass {
         config_(context.weights->config),
         recipe_(Recipe::of(context.weights->type)),
         kernels_(*context.kernels),
-        attention_(attention_kernel(context)),
+        attention_(attention_of(context)),
         pool_(*context.pool),
         space_(*context.workspace),
         schedule_(context.workspace->schedule),
@@ -179,7 +182,7 @@ class Pass {
     args.length = text.length;
     args.head_dim = dim;
     args.operand = space_.operands[index % 2].data() + text.operand;
-    attention_.pack(args);
+    attention_.of(text.length).pack(args);
   }
 
   // residual += norm(o(softmax(Q K^T) V)), and the feed-forward's input from it.
@@ -222,7 +225,7 @@ class Pass {
     args.tokens = count;
     args.reach = config_.full_attention[index] ? text.length : config_.window;
     args.scratch = space_.threads[thread].attention.data();
-    attention_.attend(args);
+    attention_.of(text.length).attend(args);
   }
 
   // residual += norm(down(GELU(gate) * up)), and the next layer's input, or the last norm's, from it.
@@ -410,7 +413,7 @@ class Pass {
   const Config& config_;
   const Recipe recipe_;
   const kernels::KernelTable& kernels_;
-  const kernels::AttentionKernel& attention_;
+  const AttentionByLength attention_;
   base::ThreadPool& pool_;
   Workspace& space_;
   const Schedule& schedule_;
@@ -428,7 +431,7 @@ class Pass {
 Status forward(const ForwardContext& context, const Batch& batch, const ForwardOutput& output) {
   const Config& config = context.weights->config;
   Workspace& space = *context.workspace;
-  const kernels::AttentionKernel& attention = attention_kernel(context);
+  const AttentionByLength attention = attention_of(context);
   space.schedule.plan(batch, context.pool->size(), context.kernels->block_rows, attention, config.head_dim);
   GEMVEC_CHECK_OK(space.reserve(config, *context.kernels, attention, batch.tokens(), batch.texts(),
                                 space.schedule.operand_bytes(), context.pool->size()));
@@ -436,7 +439,7 @@ Status forward(const ForwardContext& context, const Batch& batch, const ForwardO
 }
 
 std::uint64_t forward_bytes(const ForwardContext& context, std::size_t tokens) {
-  return Workspace::bytes_for(context.weights->config, *context.kernels, attention_kernel(context), tokens,
+  return Workspace::bytes_for(context.weights->config, *context.kernels, attention_of(context), tokens,
                               context.pool->size());
 }
 

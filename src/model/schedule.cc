@@ -23,7 +23,7 @@ std::size_t count_blocks(std::size_t tokens, unsigned threads, std::size_t block
 }  // namespace
 
 void Schedule::plan(const Batch& batch, unsigned threads, std::size_t block_rows,
-                    const kernels::AttentionKernel& attention, std::size_t head_dim) {
+                    const AttentionByLength& attention, std::size_t head_dim) {
   texts_.clear();
   segments_.clear();
   blocks_.clear();
@@ -43,7 +43,7 @@ void Schedule::plan(const Batch& batch, unsigned threads, std::size_t block_rows
   for (std::size_t text = 0; text < batch.texts(); ++text) {
     const std::size_t first = batch.offsets[text], length = batch.offsets[text + 1] - first;
     texts_.push_back({first, length, operand_bytes_});
-    operand_bytes_ += attention.operand_bytes(length, head_dim);
+    operand_bytes_ += attention.of(length).operand_bytes(length, head_dim);
     for (std::size_t position = 0; position < length; position += kAttentionPanel) {
       const std::size_t rows = std::min(kAttentionPanel, length - position);
       const bool joins = block.rows != 0 && position != 0;  // the segment of this text's previous panel

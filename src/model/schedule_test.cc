@@ -97,7 +97,7 @@ void check(Schedule& schedule, const Texts& texts, unsigned threads) {
                  std::to_string(texts.offsets.size() - 1) + " texts, blocks of " +
                  std::to_string(block_rows));
     const Batch batch = texts.batch();
-    schedule.plan(batch, threads, block_rows, attention(), kHeadDim);
+    schedule.plan(batch, threads, block_rows, {&attention(), &attention()}, kHeadDim);
     check_rows(schedule, batch, block_rows);
     if (::testing::Test::HasFatalFailure()) return;
     check_texts(schedule, batch);
@@ -152,15 +152,15 @@ TEST(Schedule, SharesABlockAmongThreadsWhenThereAreFewTokens) {
   for (const std::size_t tokens : {1U, 18U, 31U, 63U}) {
     Texts texts;
     texts.add(tokens);
-    schedule.plan(texts.batch(), 2, kBlockRows[0], attention(), kHeadDim);
+    schedule.plan(texts.batch(), 2, kBlockRows[0], {&attention(), &attention()}, kHeadDim);
     EXPECT_TRUE(schedule.split()) << tokens;
     EXPECT_EQ(schedule.blocks().size(), 1U) << tokens;
-    schedule.plan(texts.batch(), 1, kBlockRows[0], attention(), kHeadDim);
+    schedule.plan(texts.batch(), 1, kBlockRows[0], {&attention(), &attention()}, kHeadDim);
     EXPECT_FALSE(schedule.split()) << "one thread has nobody to share with";
   }
   Texts texts;
   texts.add(1024);
-  schedule.plan(texts.batch(), 2, kBlockRows[0], attention(), kHeadDim);
+  schedule.plan(texts.batch(), 2, kBlockRows[0], {&attention(), &attention()}, kHeadDim);
   EXPECT_FALSE(schedule.split());
 }
 

@@ -53,8 +53,9 @@ struct Recipe {
   Encoding early_down, late_down;  // of the first half of the layers, and of the second
   // kF32: the table is read from the source, row by row, and is not in the block.
   Encoding embedding;
-  bool round_to_bf16;  // the source is rounded to bf16 first: the weights of the ONNX release
-  bool calibrated;     // codes get a bias: model/calibrate.h
+  bool round_to_bf16;        // the source is rounded to bf16 first: the weights of the ONNX release
+  bool calibrated;           // codes get a bias: model/calibrate.h
+  bool int8_scores = false;  // attention's scores from codes too, see model/attention.h
   // One scale for all of an output's weights, no rotation, 4 bits in the dense layers too: the grid of
   // checkpoints that were trained for it.
   bool per_channel = false;

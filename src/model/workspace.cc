@@ -15,9 +15,8 @@ struct Sizes {
   std::size_t hidden, wide, bf16, codes, groups;    // of a block
   std::size_t pair, gemm, attention;                // of a thread
 
-  Sizes(const Config& config, const kernels::KernelTable& kernels,
-        const kernels::AttentionKernel& attention_kernel, std::size_t tokens, std::size_t texts,
-        std::size_t operand_bytes)
+  Sizes(const Config& config, const kernels::KernelTable& kernels, const AttentionByLength& attention_kernel,
+        std::size_t tokens, std::size_t texts, std::size_t operand_bytes)
       : residual(tokens * config.width),
         queries(tokens * std::max(config.width, config.query_width())),
         operands(operand_bytes),
@@ -53,7 +52,7 @@ Status make(base::AlignedBuffer<T>& buffer, std::size_t count) {
 }  // namespace
 
 Status Workspace::reserve(const Config& config, const kernels::KernelTable& kernels,
-                          const kernels::AttentionKernel& attention, std::size_t tokens, std::size_t texts,
+                          const AttentionByLength& attention, std::size_t tokens, std::size_t texts,
                           std::size_t operand_bytes, unsigned thread_count) {
   if (tokens > tokens_ || texts > texts_ || operand_bytes > operand_bytes_) {
     tokens = std::max(tokens, tokens_);
@@ -95,10 +94,9 @@ Status Workspace::reserve(const Config& config, const kernels::KernelTable& kern
 }
 
 std::uint64_t Workspace::bytes_for(const Config& config, const kernels::KernelTable& kernels,
-                                   const kernels::AttentionKernel& attention, std::size_t tokens,
-                                   unsigned threads) {
+                                   const AttentionByLength& attention, std::size_t tokens, unsigned threads) {
   constexpr std::size_t kPanel = kernels::kAttentionPanel;
-  const std::size_t operand_bytes = attention.operand_bytes(tokens, config.head_dim);
+  const std::size_t operand_bytes = attention.most_operand_bytes(tokens, config.head_dim);
   return Sizes(config, kernels, attention, tokens, (tokens + kPanel - 1) / kPanel, operand_bytes)
       .bytes(threads);
 }

@@ -10,6 +10,7 @@
 #include "base/aligned.h"
 #include "gemvec/result.h"
 #include "kernels/table.h"
+#include "model/attention.h"
 #include "model/config.h"
 
 namespace gemvec::model {
@@ -56,8 +57,8 @@ class Schedule {
   // As many blocks as share evenly among `threads`, or few for small batches: then split() is true, and all
   // threads work on one block at a time.
   // A block has about block_rows rows (KernelTable) at most.
-  void plan(const Batch& batch, unsigned threads, std::size_t block_rows,
-            const kernels::AttentionKernel& attention, std::size_t head_dim);
+  void plan(const Batch& batch, unsigned threads, std::size_t block_rows, const AttentionByLength& attention,
+            std::size_t head_dim);
 
   [[nodiscard]] const std::vector<TextSpan>& texts() const { return texts_; }
   [[nodiscard]] const std::vector<Segment>& segments() const { return segments_; }
@@ -93,14 +94,13 @@ class Workspace {
  public:
   // Makes room. Errors: kIo (out of memory).
   Status reserve(const Config& config, const kernels::KernelTable& kernels,
-                 const kernels::AttentionKernel& attention, std::size_t tokens, std::size_t texts,
+                 const AttentionByLength& attention, std::size_t tokens, std::size_t texts,
                  std::size_t operand_bytes, unsigned threads);
 
   // Bytes that reserve() would hold for a batch of texts with `tokens` tokens together, each text's rounded
   // up to whole panels of keys.
   static std::uint64_t bytes_for(const Config& config, const kernels::KernelTable& kernels,
-                                 const kernels::AttentionKernel& attention, std::size_t tokens,
-                                 unsigned threads);
+                                 const AttentionByLength& attention, std::size_t tokens, unsigned threads);
 
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 

@@ -84,6 +84,7 @@ struct OperandAmx : Bf16 {
 const AttentionKernels kAttentionAmx = {
     .f32 = &kAttentionKernel<OperandF32>,
     .bf16 = &kAttentionKernel<OperandAmx>,
+    .int8 = nullptr,
 };
 
 }  // namespace gemvec::kernels

@@ -32,6 +32,12 @@
 // fp32. Its sum is that of the rounded p: the weights of a query then add up to 1 whatever the roundings did,
 // so a rounding moves the result towards or away from v[j] by its distance from the mean of the values, not
 // by the whole v[j], and values that are all the same come out unchanged.
+//
+// In the int8 kernel q and k are rotated and rounded to codes, as kernels/quantize/quantize.h says, in groups
+// of 128 along head_dim (64 or 32, if that is no multiple), and a score is
+//   sum over groups, ascending, in one fp32 accumulator, of (scale of q * (scale of k / group)) * (the exact
+//   integer sum of the codes' products).
+// p and v are as in the bf16 kernel, or fp32 where there is none.
 #pragma once
 
 #include <cstddef>
@@ -85,11 +91,15 @@ struct AttentionKernel {
 struct AttentionKernels {
   const AttentionKernel* f32;
   const AttentionKernel* bf16;  // nullptr where there is no bf16 product
+  // Scores from codes; nullptr where they would be no faster than with the best of the above.
+  const AttentionKernel* int8;
 };
 
 extern const AttentionKernels kAttentionScalar;
 extern const AttentionKernels kAttentionAvx2;
+extern const AttentionKernels kAttentionAvxVnni;
 extern const AttentionKernels kAttentionAvx512;
+extern const AttentionKernels kAttentionAvx512Vnni;
 extern const AttentionKernels kAttentionAvx512Bf16;
 extern const AttentionKernels kAttentionAmx;
 

@@ -115,35 +115,88 @@ constexpr std::size_t padded_length(std::size_t length) {
   return (length + kAttentionPanel - 1) / kAttentionPanel * kAttentionPanel;
 }
 
-// The operand of a text, with n = its length rounded up to whole kAttentionPanel and w = kTileColumns:
-//   fp32: K [n / w][head_dim][w], V [head_dim / w][n][w]
-//   bf16: K [n / w][head_dim / 2][w][2], V [head_dim / w][n / 2][w][2]
+// The operand of a text, with n = its length rounded up to whole kAttentionPanel and w = kTileColumns: keys
+// as the scores want them, then values,
+//   fp32: V [head_dim / w][n][w]
+//   bf16: V [head_dim / w][n / 2][w][2]
 // so that each product of a tile reads its panel front to back: K^T over head_dim, V over keys. A panel is as
 // wide as a tile, unlike in gemm.h: half of a wider one would lie in every other line and so in half of the
 // level-1 cache's sets, which a block of 256 keys then fills to the last way.
-template <class Operand>
+template <class Operand, class Scores>
 std::size_t operand_bytes(std::size_t length, std::size_t head_dim) {
-  return 2 * padded_length(length) * head_dim * sizeof(typename Operand::Element);
+  const std::size_t padded = padded_length(length);
+  return Scores::keys_bytes(padded, head_dim) + padded * head_dim * sizeof(typename Operand::Element);
 }
 
-// Both are read here as words of 32 bits, which are kPair elements: a panel of keys is the transpose of its
-// rows' words.
+// Scores from queries and keys of the kind that weights and values are: one way to make them, see int8.inl.h
+// for the other.
+//   fp32: K [n / w][head_dim][w]
+//   bf16: K [n / w][head_dim / 2][w][2]
 template <class Operand>
-void pack_keys(const AttentionPackArgs& args, std::size_t first_row, float* to) {
-  for (std::size_t part = 0; part < args.head_dim; part += Operand::kPair * Vec::kLanes) {
-    for (std::size_t key = 0; key < kTileColumns; key += Vec::kLanes) {
-      Vec words[Vec::kLanes];
-      for (std::size_t i = 0; i < Vec::kLanes; ++i) {
-        const std::size_t row = first_row + key + i;
-        words[i] = row < args.count ? Operand::words(args.k + row * args.ldk + part) : Vec::zero();
-      }
-      Vec::transpose(words);
-      for (std::size_t i = 0; i < Vec::kLanes; ++i) {
-        words[i].store(to + (part / Operand::kPair + i) * kTileColumns + key);
+class PlainScores {
+  using Element = typename Operand::Element;
+
+ public:
+  static std::size_t keys_bytes(std::size_t padded, std::size_t head_dim) {
+    return padded * head_dim * sizeof(Element);
+  }
+  // Bytes for the queries of a tile.
+  static std::size_t scratch_bytes(std::size_t head_dim) {
+    return kQueryRows * (head_dim + kRowPadding) * sizeof(Element);
+  }
+
+  // The keys of kAttentionPanel positions from args.first + row on; `keys` are those of the text.
+  static void pack(const AttentionPackArgs& args, std::size_t row, std::byte* keys) {
+    for (const std::size_t end = row + kAttentionPanel; row < end; row += kTileColumns) {
+      std::byte* to = keys + keys_bytes(args.first + row, args.head_dim);
+      pack_keys(args, row, reinterpret_cast<float*>(to));
+    }
+  }
+
+  // Rows a constant distance apart, as operands: where they are, or else in `copy`, [kQueryRows, head_dim].
+  void load(const AttentionArgs& args, const float* q, std::size_t rows, void* copy) {
+    head_dim_ = stride_ = args.head_dim;
+    queries_ = Operand::in_place(q);
+    if (queries_ != nullptr && args.ldq == args.heads * args.head_dim) return;
+    auto* to = static_cast<Element*>(copy);
+    queries_ = to;
+    stride_ += kRowPadding;
+    for (std::size_t row = 0; row < rows; ++row, to += stride_) {
+      const float* from = q + row / args.heads * args.ldq + row % args.heads * args.head_dim;
+      for (std::size_t i = 0; i < head_dim_; i += Vec::kLanes) Operand::put(Vec::load(from + i), to + i);
+    }
+  }
+
+  // to[rows, kTileColumns], kScoreStride apart: of rows first .. first + rows - 1 and the keys from `key` on.
+  void multiply(std::size_t first, std::size_t rows, const std::byte* keys, std::size_t key,
+                float* to) const {
+    const auto* panel = reinterpret_cast<const Element*>(keys + keys_bytes(key, head_dim_));
+    Operand::product(rows, {queries_ + first * stride_, stride_, panel, to, kScoreStride, head_dim_, false});
+  }
+
+ private:
+  // Both are read here as words of 32 bits, which are kPair elements: a panel of keys is the transpose of its
+  // rows' words.
+  static void pack_keys(const AttentionPackArgs& args, std::size_t first_row, float* to) {
+    for (std::size_t part = 0; part < args.head_dim; part += Operand::kPair * Vec::kLanes) {
+      for (std::size_t key = 0; key < kTileColumns; key += Vec::kLanes) {
+        Vec words[Vec::kLanes];
+        for (std::size_t i = 0; i < Vec::kLanes; ++i) {
+          const std::size_t row = first_row + key + i;
+          words[i] = row < args.count ? Operand::words(args.k + row * args.ldk + part) : Vec::zero();
+        }
+        Vec::transpose(words);
+        for (std::size_t i = 0; i < Vec::kLanes; ++i) {
+          words[i].store(to + (part / Operand::kPair + i) * kTileColumns + key);
+        }
       }
     }
   }
-}
+
+  const Element* queries_ = nullptr;  // [kQueryRows, head_dim]
+  std::size_t head_dim_ = 0;
+  std::size_t stride_ = 0;  // elements from one query to the next
+};
 
 // One panel's worth of positions for every panel of values; `to` is the first one's place for them.
 template <class Operand>
@@ -161,14 +214,15 @@ void pack_values(const AttentionPackArgs& args, std::size_t first_row, float* to
   }
 }
 
-template <class Operand>
+template <class Operand, class Scores>
 void pack(const AttentionPackArgs& args) {
   const std::size_t padded = padded_length(args.length);
-  float* const keys = static_cast<float*>(args.operand);
-  float* const values = keys + padded * args.head_dim / Operand::kPair;
-  for (std::size_t row = 0; row < padded_length(args.count); row += kTileColumns) {
+  auto* const keys = static_cast<std::byte*>(args.operand);
+  auto* const values = reinterpret_cast<float*>(keys + Scores::keys_bytes(padded, args.head_dim));
+  const std::size_t rows = padded_length(args.count);
+  for (std::size_t row = 0; row < rows; row += kAttentionPanel) Scores::pack(args, row, keys);
+  for (std::size_t row = 0; row < rows; row += kTileColumns) {
     const std::size_t words = (args.first + row) / Operand::kPair;
-    pack_keys<Operand>(args, row, keys + words * args.head_dim);
     pack_values<Operand>(args, row, values + words * kTileColumns, padded / Operand::kPair * kTileColumns);
   }
 }
@@ -181,7 +235,7 @@ inline Vec keep(Vec x, std::size_t i, KeyRange range, float other) {
 }
 
 // A tile of queries on its way along the keys.
-template <class Operand>
+template <class Operand, class Scores>
 class QueryTile {
   using Element = typename Operand::Element;
   using RowTiles = typename Operand::RowTiles;
@@ -189,8 +243,9 @@ class QueryTile {
 
  public:
   static std::size_t scratch_bytes(std::size_t head_dim) {
-    const std::size_t row_stride = head_dim + kRowPadding;
-    return kQueryRows * ((row_stride + kScoreStride) * (sizeof(float) + sizeof(Element)));
+    return kQueryRows *
+               ((head_dim + kRowPadding + kScoreStride) * sizeof(float) + kScoreStride * sizeof(Element)) +
+           Scores::scratch_bytes(head_dim);
   }
 
   // Queries first .. first + tokens - 1 of `args`. REQUIRES: tokens * heads <= kQueryRows
@@ -201,8 +256,9 @@ class QueryTile {
         tiles_((rows_ + RowTiles::kRows - 1) / RowTiles::kRows),
         reach_(args.reach < args.length ? args.reach : args.length),
         stride_(args.head_dim + kRowPadding),
-        keys_(static_cast<const Element*>(args.operand)),
-        values_(keys_ + padded_length(args.length) * args.head_dim),
+        keys_(static_cast<const std::byte*>(args.operand)),
+        values_(reinterpret_cast<const Element*>(
+            keys_ + Scores::keys_bytes(padded_length(args.length), args.head_dim))),
         mix_(static_cast<float*>(args.scratch)),
         scores_(mix_ + kQueryRows * stride_),
         weights_(reinterpret_cast<Element*>(scores_ + kQueryRows * kScoreStride)) {
@@ -214,7 +270,12 @@ class QueryTile {
   }
 
   void run() {
-    load_queries(weights_ + kQueryRows * kScoreStride);
+    for (std::size_t row = 0; row < rows_; ++row) {
+      top_[row] = kLowest;
+      sum_[row] = 0;
+    }
+    queries_.load(args_, args_.q + (first_ - args_.first) * args_.ldq, rows_,
+                  weights_ + kQueryRows * kScoreStride);
     [[maybe_unused]] const typename RowTiles::Registers registers;
     const KeyRange all = {seen(0).begin, seen(rows_ - 1).end};
     for (std::size_t begin = all.begin / kKeyBlock * kKeyBlock; begin < all.end; begin += kKeyBlock) {
@@ -245,37 +306,15 @@ class QueryTile {
     return window.within({0, args_.length});
   }
 
-  // Rows a constant distance apart, as operands: where they are, or else in `copy`, [kQueryRows, head_dim].
-  void load_queries(Element* copy) {
-    for (std::size_t row = 0; row < rows_; ++row) {
-      top_[row] = kLowest;
-      sum_[row] = 0;
-    }
-    const float* q = args_.q + (first_ - args_.first) * args_.ldq;
-    queries_ = Operand::in_place(q);
-    query_stride_ = args_.head_dim;
-    if (queries_ != nullptr && args_.ldq == args_.heads * args_.head_dim) return;
-    for (std::size_t row = 0; row < rows_; ++row) {
-      const float* from = q + row / args_.heads * args_.ldq + row % args_.heads * args_.head_dim;
-      for (std::size_t i = 0; i < args_.head_dim; i += Vec::kLanes) {
-        Operand::put(Vec::load(from + i), copy + row * stride_ + i);
-      }
-    }
-    queries_ = copy;
-    query_stride_ = stride_;
-  }
-
   // scores = Q K^T, where a tile of rows can see a tile of columns.
   void score(KeyRange block, KeyRange all) {
     const KeyRange keys = all.within(block);
     for (std::size_t key = keys.begin / kTileColumns * kTileColumns; key < keys.end; key += kTileColumns) {
-      const Element* panel = keys_ + key * args_.head_dim;
       for (std::size_t i = 0; i < tiles_; ++i) {
         const RowTile& tile = row_tiles_[i];
         if (tile.keys.within({key, key + kTileColumns}).empty()) continue;
-        Operand::product(tile.end - tile.begin, {queries_ + tile.begin * query_stride_, query_stride_, panel,
-                                                 scores_ + tile.begin * kScoreStride + (key - block.begin),
-                                                 kScoreStride, args_.head_dim, false});
+        queries_.multiply(tile.begin, tile.end - tile.begin, keys_, key,
+                          scores_ + tile.begin * kScoreStride + (key - block.begin));
       }
     }
   }
@@ -390,35 +429,34 @@ class QueryTile {
   const std::size_t tiles_;  // of rows
   const std::size_t reach_;
   const std::size_t stride_;  // elements from one row of mix to the next
-  const Element* const keys_;
+  const std::byte* const keys_;
   const Element* const values_;
-  float* const mix_;                  // [kQueryRows, head_dim] sum of p[j] v[j] so far
-  float* const scores_;               // [kQueryRows, kKeyBlock] of the block at hand
-  Element* const weights_;            // [kQueryRows, kKeyBlock] p[j] of the block at hand
-  const Element* queries_ = nullptr;  // [kQueryRows, head_dim]
-  std::size_t query_stride_ = 0;
+  float* const mix_;        // [kQueryRows, head_dim] sum of p[j] v[j] so far
+  float* const scores_;     // [kQueryRows, kKeyBlock] of the block at hand
+  Element* const weights_;  // [kQueryRows, kKeyBlock] p[j] of the block at hand
+  Scores queries_;
   float top_[kQueryRows];  // highest score so far
   float sum_[kQueryRows];  // of p[j] so far
   RowTile row_tiles_[kRowTiles];
 };
 
-template <class Operand>
+template <class Operand, class Scores>
 void attend(const AttentionArgs& args) {
   const std::size_t most = kQueryRows / args.heads;
   const std::size_t tiles = (args.tokens + most - 1) / most;
   for (std::size_t i = 0; i < tiles; ++i) {
     const std::size_t begin = i * args.tokens / tiles;
     const std::size_t end = (i + 1) * args.tokens / tiles;
-    QueryTile<Operand>(args, args.first + begin, end - begin).run();
+    QueryTile<Operand, Scores>(args, args.first + begin, end - begin).run();
   }
 }
 
-template <class Operand>
+template <class Operand, class Scores = PlainScores<Operand>>
 constexpr AttentionKernel kAttentionKernel = {
-    .operand_bytes = operand_bytes<Operand>,
-    .scratch_bytes = QueryTile<Operand>::scratch_bytes,
-    .pack = pack<Operand>,
-    .attend = attend<Operand>,
+    .operand_bytes = operand_bytes<Operand, Scores>,
+    .scratch_bytes = QueryTile<Operand, Scores>::scratch_bytes,
+    .pack = pack<Operand, Scores>,
+    .attend = attend<Operand, Scores>,
 };
 
 }  // namespace

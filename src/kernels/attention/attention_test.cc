@@ -20,11 +20,54 @@ using testing::GuardedBuffer;
 using testing::Random;
 using testing::to_bf16;
 
-enum class Kind { kF32, kBf16 };
+enum class Kind { kF32, kBf16, kInt8 };
 
 const AttentionKernel* kernel(Kind kind) {
   const AttentionKernels& attention = *testing::selected_kernels().attention;
-  return kind == Kind::kF32 ? attention.f32 : attention.bf16;
+  return kind == Kind::kF32 ? attention.f32 : kind == Kind::kBf16 ? attention.bf16 : attention.int8;
+}
+
+// Weights and values are bf16: with codes, wherever there are such products.
+bool mixes_bf16(Kind kind) {
+  return kind == Kind::kBf16 || (kind == Kind::kInt8 && kernel(Kind::kBf16) != nullptr);
+}
+
+// A row of queries or keys as codes, which have the same bits on every instruction set (kernels/quantize).
+struct Codes {
+  std::size_t group = 0;
+  std::vector<std::int8_t> codes;
+  std::vector<RowGroup> groups;
+
+  Codes() = default;
+  Codes(const float* x, std::size_t dim)
+      : group(dim % 128 == 0  ? 128
+              : dim % 64 == 0 ? 64
+                              : 32),
+        codes(dim),
+        groups(dim / group) {
+    testing::selected_kernels().quantize->row(x, dim, group, codes.data(), groups.data());
+  }
+};
+
+// A score, and the sum of the magnitudes of what it was summed from.
+struct Score {
+  double value = 0, magnitude = 0;
+  void add(double x) {
+    value += x;
+    magnitude += std::abs(x);
+  }
+};
+
+Score multiply(const Codes& q, const Codes& k) {
+  Score score;
+  for (std::size_t g = 0; g < q.groups.size(); ++g) {
+    std::int32_t sum = 0;
+    for (std::size_t i = g * q.group; i < (g + 1) * q.group; ++i) sum += q.codes[i] * k.codes[i];
+    // Both sides are rotated without a scale.
+    score.add(static_cast<double>(q.groups[g].scale) * k.groups[g].scale * static_cast<double>(sum) /
+              static_cast<double>(q.group));
+  }
+  return score;
 }
 
 struct Shape {
@@ -35,15 +78,18 @@ struct Shape {
 struct Problem {
   const AttentionKernel& kernel;
   Kind kind;
+  bool bf16_values;
   Shape shape;
   std::size_t ldq, ldk, ldo;
   GuardedBuffer<float> q, k, v;
   GuardedBuffer<std::byte> operand, scratch;
+  std::vector<Codes> key_codes;  // of Kind::kInt8
 
   // With gaps of 0 a row begins where the one before it ends.
   Problem(Kind kind, Shape shape, float q_scale = 0.2F, std::size_t gap = 5)
       : kernel(*kernels::kernel(kind)),
         kind(kind),
+        bf16_values(mixes_bf16(kind)),
         shape(shape),
         ldq(shape.heads * shape.dim + gap),
         ldk(shape.dim + gap),
@@ -52,7 +98,8 @@ struct Problem {
         k(shape.length * ldk - gap, NAN),
         v(shape.length * ldk - gap, NAN),
         operand(kernel.operand_bytes(shape.length, shape.dim), std::byte{0xFF}),  // NaN
-        scratch(kernel.scratch_bytes(shape.dim)) {
+        scratch(kernel.scratch_bytes(shape.dim)),
+        key_codes(kind == Kind::kInt8 ? shape.length : 0) {
     Random random(shape.length * 1000003 + shape.heads * 1009 + shape.dim + shape.reach);
     for (std::size_t i = 0; i < shape.length; ++i) {
       for (std::size_t j = 0; j < shape.heads * shape.dim; ++j) q[i * ldq + j] = random.gaussian() * q_scale;
@@ -74,6 +121,9 @@ struct Problem {
     args.head_dim = shape.dim;
     args.operand = operand.data();
     kernel.pack(args);
+    for (std::size_t i = first; kind == Kind::kInt8 && i < first + count; ++i) {
+      key_codes[i] = Codes(k.data() + i * ldk, shape.dim);
+    }
   }
 
   [[nodiscard]] AttentionArgs args(std::size_t first, std::size_t tokens) {
@@ -109,8 +159,23 @@ struct Problem {
     return rows;
   }
 
-  // What a product sees of a number.
-  [[nodiscard]] double seen(float x) const { return kind == Kind::kF32 ? x : from_bf16(to_bf16(x)); }
+  // What a product sees of a value; of a query or a key as well, unless they are codes.
+  [[nodiscard]] double seen(float x) const { return bf16_values ? from_bf16(to_bf16(x)) : x; }
+  // The scores of a query of one head and the keys begin .. end - 1.
+  [[nodiscard]] std::vector<Score> scores(const float* query, std::size_t begin, std::size_t end) const {
+    std::vector<Score> scores(end - begin);
+    if (kind == Kind::kInt8) {
+      const Codes codes(query, shape.dim);
+      for (std::size_t j = begin; j < end; ++j) scores[j - begin] = multiply(codes, key_codes[j]);
+      return scores;
+    }
+    for (std::size_t j = begin; j < end; ++j) {
+      for (std::size_t i = 0; i < shape.dim; ++i) {
+        scores[j - begin].add(seen(query[i]) * seen(k[j * ldk + i]));
+      }
+    }
+    return scores;
+  }
   [[nodiscard]] std::size_t begin(std::size_t i) const { return i > shape.reach ? i - shape.reach : 0; }
   [[nodiscard]] std::size_t end(std::size_t i) const { return std::min(shape.length, i + shape.reach + 1); }
 };
@@ -127,10 +192,10 @@ struct Expected {
 };
 
 // To first order in the errors of single steps. A weight's relative error has
-//   from its score    dim * u * sum |q k| (a sum of dim products, docs/numerics.md), the same again from the
-//                     sum of weights, and u * |score - top| each from the rounding of the difference;
-//                     differences of tops, where sums are scaled down, add up to at most the range of the
-//                     scores;
+//   from its score    dim * u * sum |q k| (a sum of dim products, docs/numerics.md; of codes there are fewer
+//                     terms, one a group, of two roundings each), the same again from the sum of weights,
+//                     and u * |score - top| each from the rounding of the difference; differences of tops,
+//                     where sums are scaled down, add up to at most the range of the scores;
 //   from exponentials kExp, its own and one at most a block, each with the rounding of a product, u; twice,
 //   since
 //                     the sum of weights has them too;
@@ -143,16 +208,11 @@ Expected expected(const Problem& p, std::size_t position, std::size_t head) {
   const std::size_t begin = p.begin(position);
   const std::size_t end = p.end(position);
   const float* q = p.q.data() + position * p.ldq + head * dim;
-  std::vector<double> weights(end - begin);
+  std::vector<double> weights;
   double magnitude = 0;
-  for (std::size_t j = begin; j < end; ++j) {
-    double products = 0;
-    for (std::size_t i = 0; i < dim; ++i) {
-      const double product = p.seen(q[i]) * p.seen(p.k[j * p.ldk + i]);
-      weights[j - begin] += product;
-      products += std::abs(product);
-    }
-    magnitude = std::max(magnitude, products);
+  for (const Score& score : p.scores(q, begin, end)) {
+    weights.push_back(score.value);
+    magnitude = std::max(magnitude, score.magnitude);
   }
   const auto [lowest, highest] = std::minmax_element(weights.begin(), weights.end());
   const double top = *highest;
@@ -175,7 +235,7 @@ Expected expected(const Problem& p, std::size_t position, std::size_t head) {
       size += weights[j - begin] / sum * std::abs(x);
     }
     result.tolerances[i] = relative * size;
-    if (p.kind == Kind::kF32) continue;
+    if (!p.bf16_values) continue;
     double spread = 0;
     for (std::size_t j = begin; j < end; ++j) {
       spread += weights[j - begin] / sum * std::abs(p.seen(p.v[j * p.ldk + i]) - result.values[i]);
@@ -417,9 +477,11 @@ TEST_P(Attention, OperandsOfSeveralTextsCanLieOneAfterTheOther) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Attention, ::testing::Values(Kind::kF32, Kind::kBf16),
+INSTANTIATE_TEST_SUITE_P(Kinds, Attention, ::testing::Values(Kind::kF32, Kind::kBf16, Kind::kInt8),
                          [](const auto& info) -> std::string {
-                           return info.param == Kind::kF32 ? "Fp32" : "Bf16";
+                           return info.param == Kind::kF32    ? "Fp32"
+                                  : info.param == Kind::kBf16 ? "Bf16"
+                                                              : "Int8";
                          });
 
 }  // namespace

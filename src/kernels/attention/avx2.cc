@@ -9,6 +9,7 @@ namespace gemvec::kernels {
 const AttentionKernels kAttentionAvx2 = {
     .f32 = &kAttentionKernel<OperandF32>,
     .bf16 = nullptr,
+    .int8 = nullptr,
 };
 
 }  // namespace gemvec::kernels

@@ -1,10 +1,13 @@
-// Attention with AVX-512 and its bf16 dot products.
+// Attention with AVX-512 and its dot products of bf16 and of bytes.
 #include "kernels/simd/avx512.h"
 
 #include <cstring>
 
 #include "kernels/attention/attention.h"
 #include "kernels/attention/bf16.inl.h"
+#include "kernels/gemm_int8/dot_avx512vnni.inl.h"
+
+#include "kernels/attention/int8.inl.h"
 
 namespace gemvec::kernels {
 namespace {
@@ -51,6 +54,7 @@ struct OperandBf16 : Bf16 {
 const AttentionKernels kAttentionAvx512Bf16 = {
     .f32 = &kAttentionKernel<OperandF32>,
     .bf16 = &kAttentionKernel<OperandBf16>,
+    .int8 = &kAttentionKernel<OperandBf16, Int8Scores>,
 };
 
 }  // namespace gemvec::kernels

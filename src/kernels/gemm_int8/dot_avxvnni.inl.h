@@ -1,0 +1,65 @@
+// Dot products of bytes in 256-bit registers, and unpacking of panels for them: the Dot of tile.inl.h for
+// AVX-VNNI. Included after kernels/simd/avx2.h.
+#pragma once
+
+#include <cstring>
+
+#include "kernels/gemm_int8/dot_avx2.inl.h"
+#include "kernels/gemm_int8/gemm_int8.h"
+
+namespace gemvec::kernels {
+namespace {
+
+struct Dot {
+  using Code = std::int8_t;
+  static constexpr std::size_t kStep = 4;
+  static constexpr std::size_t kStepBytes8 = kPanel * 4;
+  __m256i v;
+
+  static Dot set(std::int32_t n) { return {_mm256_set1_epi32(n)}; }
+  static Dot load(const std::byte* p) { return {load256(p)}; }
+  static Dot broadcast(const Code* p) {
+    std::int32_t quad;
+    std::memcpy(&quad, p, sizeof(quad));
+    return {_mm256_set1_epi32(quad)};
+  }
+  // The first factor is unsigned: B's codes + 128.
+  static Dot dot(Dot sums, Dot a, Dot b) { return {_mm256_dpbusd_avx_epi32(sums.v, b.v, a.v)}; }
+  [[nodiscard]] Vec to_float() const { return {_mm256_cvtepi32_ps(v)}; }
+  static Vec lanes(Vec x) { return x; }
+  static void natural(Vec x, Vec y, float* to) {
+    x.store(to);
+    y.store(to + Vec::kLanes);
+  }
+
+  static const std::byte* unpack8(const std::byte* codes, std::size_t, void*) { return codes; }
+  static const std::byte* unpack6(const std::byte* low, const std::byte* high, std::size_t k, void* scratch) {
+    auto* to = static_cast<std::byte*>(scratch);
+    for (std::size_t p = 0; p < k; p += 16, low += 2 * kPanel * 4, high += kPanel * 4, to += 256) {
+      for (int half = 0; half < 2; ++half) {
+        unpack_int6(load256(low + half * 32), load256(low + half * 32 + kPanel * 4),
+                    load256(high + half * 32),
+                    [&](int quad, __m256i codes) { store256(to + half * 32 + quad * 64, codes); });
+      }
+    }
+    return static_cast<const std::byte*>(scratch);
+  }
+  static const std::byte* unpack4(const std::byte* codes, const std::uint8_t* steps, std::size_t k,
+                                  void* scratch) {
+    auto* to = static_cast<std::byte*>(scratch);
+    for (std::size_t p = 0; p < k; p += kStepGroup, steps += kPanel) {
+      const Int4Columns columns[2] = {Int4Columns(steps), Int4Columns(steps + 8)};
+      for (std::size_t q = 0; q < kStepGroup; q += 8, codes += kPanel * 4, to += 128) {
+        for (int half = 0; half < 2; ++half) {
+          const __m256i bytes = load256(codes + half * 32);
+          store256(to + half * 32, columns[half].codes(bytes));
+          store256(to + half * 32 + 64, columns[half].codes(_mm256_srli_epi16(bytes, 4)));
+        }
+      }
+    }
+    return static_cast<const std::byte*>(scratch);
+  }
+};
+
+}  // namespace
+}  // namespace gemvec::kernels
