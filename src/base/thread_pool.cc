@@ -2,7 +2,7 @@
 
 #include <sched.h>
 
-#include <cassert>
+#include <algorithm>
 
 namespace gemvec::base {
 
@@ -19,9 +19,25 @@ inline void relax() {
 #endif
 }
 
+// Indices of a loop at most, as a share counts them; longer ones are run in pieces.
+constexpr std::size_t kMostIndices = UINT16_MAX;
+
+struct Range {
+  std::uint32_t epoch;
+  std::uint16_t begin, end;
+
+  static Range of(std::uint64_t left) {
+    return {static_cast<std::uint32_t>(left >> 32U), static_cast<std::uint16_t>(left),
+            static_cast<std::uint16_t>(left >> 16U)};
+  }
+  [[nodiscard]] std::uint64_t left() const {
+    return std::uint64_t{epoch} << 32U | std::uint64_t{end} << 16U | begin;
+  }
+};
+
 }  // namespace
 
-ThreadPool::ThreadPool(unsigned threads) {
+ThreadPool::ThreadPool(unsigned threads) : shares_(threads) {
   workers_.reserve(threads - 1);
   for (unsigned i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
 }
@@ -34,18 +50,27 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::run_erased(std::size_t count, Call call, void* context) {
-  if (count == 0) return;
   if (workers_.empty() || count == 1) {
     for (std::size_t i = 0; i < count; ++i) call(context, i, 0);
     return;
   }
-  assert(count < UINT32_MAX);
   call_ = call;
   context_ = context;
+  for (std::size_t first = 0; first < count; first += kMostIndices) {
+    run_shares(first, std::min(kMostIndices, count - first));
+  }
+}
+
+void ThreadPool::run_shares(std::size_t first, std::size_t count) {
+  first_ = first;
   count_ = static_cast<std::uint32_t>(count);
   done_.store(0, std::memory_order_relaxed);
   const std::uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
-  left_.store(std::uint64_t{epoch} << 32U | count_, std::memory_order_release);
+  for (std::size_t i = 0; i < shares_.size(); ++i) {
+    const Range range = {epoch, static_cast<std::uint16_t>(i * count / shares_.size()),
+                         static_cast<std::uint16_t>((i + 1) * count / shares_.size())};
+    shares_[i].left.store(range.left(), std::memory_order_release);
+  }
   epoch_.store(epoch, std::memory_order_release);
   epoch_.notify_all();
   drain(0);
@@ -60,17 +85,24 @@ void ThreadPool::run_erased(std::size_t count, Call call, void* context) {
   }
 }
 
-// Takes indices of the loop that it finds until there are none left.
+// Takes indices of the loop that it finds until there are none left: the first of its own share, then the
+// last of the others'.
 void ThreadPool::drain(unsigned thread) {
-  std::uint64_t left = left_.load(std::memory_order_acquire);
-  const std::uint64_t epoch = left >> 32U;
+  const std::uint32_t epoch = Range::of(shares_[thread].left.load(std::memory_order_acquire)).epoch;
   std::uint32_t ended = 0, count = 0;
-  while (left >> 32U == epoch && static_cast<std::uint32_t>(left) != 0) {
-    if (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acquire)) continue;
-    count = count_;
-    call_(context_, count - static_cast<std::uint32_t>(left), thread);
-    ++ended;
-    left = left_.load(std::memory_order_acquire);
+  for (unsigned i = 0; i < size(); ++i) {
+    const unsigned owner = (thread + i) % size();
+    std::atomic<std::uint64_t>& share = shares_[owner].left;
+    std::uint64_t left = share.load(std::memory_order_acquire);
+    for (Range range = Range::of(left); range.epoch == epoch && range.begin < range.end;
+         range = Range::of(left)) {
+      const std::size_t index = i == 0 ? range.begin++ : --range.end;
+      if (!share.compare_exchange_weak(left, range.left(), std::memory_order_acquire)) continue;
+      count = count_;
+      call_(context_, first_ + index, thread);
+      ++ended;
+      left = share.load(std::memory_order_acquire);
+    }
   }
   // The loop may end with this, and the next begin.
   if (ended != 0 && done_.fetch_add(ended, std::memory_order_acq_rel) + ended == count) done_.notify_one();

@@ -24,7 +24,9 @@ class ThreadPool {
   [[nodiscard]] unsigned size() const { return static_cast<unsigned>(workers_.size()) + 1; }
 
   // Calls body(index, thread) for index = 0..count-1, with thread in 0..size()-1, and returns when
-  // all calls have ended. Indices are handed out in order, one at a time.
+  // all calls have ended. Each thread has a share of consecutive indices, which it takes in ascending order,
+  // one at a time: so it can ask for the next index's memory while it works on one. Who has none left takes
+  // the last one of another's.
   // REQUIRES: one caller at a time; body does not throw and does not call run().
   template <class Body>
   void run(std::size_t count, Body&& body) {
@@ -40,17 +42,25 @@ class ThreadPool {
  private:
   using Call = void (*)(void* context, std::size_t index, unsigned thread);
   void run_erased(std::size_t count, Call call, void* context);
+  void run_shares(std::size_t first, std::size_t count);
   void work(unsigned thread);
   void drain(unsigned thread);
 
+  // The indices of a thread's share that are left, begin .. end - 1, and the loop's number:
+  //   number << 32 | end << 16 | begin
+  // Who takes one knows that it is of the loop that it saw, whatever has happened since, and that this loop
+  // cannot end before it has.
+  struct alignas(64) Share {
+    std::atomic<std::uint64_t> left{0};
+  };
+
+  std::vector<Share> shares_;  // [size()]; before the workers, who look at them at once
   std::vector<std::thread> workers_;
   // The current loop. Written by the caller after the loop before has ended; read by who took an index.
   Call call_ = nullptr;
   void* context_ = nullptr;
   std::uint32_t count_ = 0;
-  // The loop's number in the upper half, the indices that are left in the lower: who takes one knows that it
-  // is of the loop that it saw, whatever has happened since, and that this loop cannot end before it has.
-  alignas(64) std::atomic<std::uint64_t> left_{0};
+  std::size_t first_ = 0;                            // what index 0 of the shares stands for
   alignas(64) std::atomic<std::uint32_t> done_{0};   // indices that have ended
   alignas(64) std::atomic<std::uint32_t> epoch_{0};  // the loop's number, for those who wait for one
   std::atomic<bool> stop_{false};

@@ -145,40 +145,53 @@ class Pass {
     std::size_t row = 0;
     for (std::size_t s = block.segment_begin; s < block.segment_end; ++s) {
       const Segment& segment = segments[s];
-      team.run(ceil_div(segment.count, kAttentionPanel), [&](std::size_t panel, unsigned) {
-        const std::size_t skip = panel * kAttentionPanel;
-        heads(layer, rope, index, block, row + skip, segment, skip, space.wide.data() + (row + skip) * width);
+      // A panel is two tasks: so that both threads have something to do with a query alone.
+      team.run(2 * ceil_div(segment.count, kAttentionPanel), [&](std::size_t task, unsigned) {
+        const std::size_t skip = task / 2 * kAttentionPanel;
+        float* qkv = space.wide.data() + (row + skip) * width;
+        task % 2 == 0 ? query_heads(layer, rope, block, row + skip, segment, skip, qkv)
+                      : key_head(layer, rope, index, segment, skip, qkv);
       });
       row += segment.count;
     }
   }
 
-  // One panel of positions from q | k | v: norms, rotations, and the panel's keys and values packed.
-  void heads(const PackedLayer& layer, const RopeTable& rope, std::size_t index, const Block& block,
-             std::size_t row, const Segment& segment, std::size_t skip, float* qkv) {
-    const std::size_t dim = config_.head_dim;
-    const TextSpan& text = schedule_.texts()[segment.text];
-    const std::size_t first = segment.first + skip;
+  void rotate(const RopeTable& rope, std::size_t position, float* head) {
+    const std::size_t dim = config_.head_dim, at = position * dim / 2;
+    kernels_.rope->rotate(head, rope.cos + at, rope.sin + at, dim, head);
+  }
+
+  // The queries of one panel of positions, from its q | k | v: norms and rotations.
+  void query_heads(const PackedLayer& layer, const RopeTable& rope, const Block& block, std::size_t row,
+                   const Segment& segment, std::size_t skip, const float* qkv) {
+    const std::size_t dim = config_.head_dim, first = segment.first + skip;
     const std::size_t count = std::min(kAttentionPanel, segment.count - skip);
     for (std::size_t i = 0; i < count; ++i) {
-      float* from = qkv + i * config_.qkv_width();
+      const float* from = qkv + i * config_.qkv_width();
       float* q = queries(block, row + i);
-      const float* cos = rope.cos + (first + i) * dim / 2;
-      const float* sin = rope.sin + (first + i) * dim / 2;
       for (std::size_t head = 0; head < config_.heads; ++head) {
         kernels_.norm->norm(from + head * dim, layer.q_norm, dim, config_.eps, q + head * dim);
-        kernels_.rope->rotate(q + head * dim, cos, sin, dim, q + head * dim);
+        rotate(rope, first + i, q + head * dim);
       }
-      float* k = from + config_.query_width();
-      kernels_.norm->norm(k, layer.k_norm, dim, config_.eps, k);
-      kernels_.rope->rotate(k, cos, sin, dim, k);
     }
+  }
+
+  // The keys and values of the same: norms and rotations of keys, and both packed.
+  void key_head(const PackedLayer& layer, const RopeTable& rope, std::size_t index, const Segment& segment,
+                std::size_t skip, float* qkv) {
+    const std::size_t dim = config_.head_dim;
+    const TextSpan& text = schedule_.texts()[segment.text];
     kernels::AttentionPackArgs args;
+    args.first = segment.first + skip;
+    args.count = std::min(kAttentionPanel, segment.count - skip);
+    for (std::size_t i = 0; i < args.count; ++i) {
+      float* k = qkv + i * config_.qkv_width() + config_.query_width();
+      kernels_.norm->norm(k, layer.k_norm, dim, config_.eps, k);
+      rotate(rope, args.first + i, k);
+    }
     args.k = qkv + config_.query_width();
     args.v = args.k + dim;
     args.ldk = args.ldv = config_.qkv_width();
-    args.first = first;
-    args.count = count;
     args.length = text.length;
     args.head_dim = dim;
     args.operand = space_.operands[index % 2].data() + text.operand;

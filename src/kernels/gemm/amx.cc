@@ -100,7 +100,7 @@ class ProductBf16 {
         _tile_loadd(5, right + 2 * kTileSums, kPairBytes);
         _tile_dpbf16ps(3, 4, 5);
       }
-      ask(next);
+      next.ask_in_pairs(kLinesAhead);
     }
     const std::size_t to_bytes = to_stride * sizeof(float);
     _tile_stored(0, to, to_bytes);
@@ -109,13 +109,6 @@ class ProductBf16 {
       _tile_stored(2, to + 2 * kTileSums, to_bytes);
       _tile_stored(3, to + 3 * kTileSums, to_bytes);
     }
-  }
-
-  static void ask(Ahead& next) {
-    if (next.step() == 0) return;
-    const char* ahead = next.at();
-    for (std::size_t i = 0; i < kLinesAhead; i += 2) Ahead::ask(ahead + i * Ahead::kLine);
-    next.pass(kLinesAhead);
   }
 
   const GemmArgs& args_;

@@ -42,7 +42,7 @@ class ProductAmx {
       for (std::size_t tile = 0; tile < tiles_.count; ++tile) {
         for (std::size_t g = begin; g < end; ++g) {
           panels == 2 ? multiply<2>(b, tile, g) : multiply<1>(b, tile, g);
-          ask(next);
+          next.ask_in_pairs(kLinesAhead);
           finish();
           panels == 2 ? store<2>() : store<1>();
           pending_ = {
@@ -70,13 +70,6 @@ class ProductAmx {
     std::size_t tile;    // of rows
     float* c;            // of the first panel
   };
-
-  static void ask(Ahead& next) {
-    if (next.step() == 0) return;
-    const char* ahead = next.at();
-    for (std::size_t i = 0; i < kLinesAhead; i += 2) Ahead::ask(ahead + i * Ahead::kLine);
-    next.pass(kLinesAhead);
-  }
 
   template <int kPanels>
   void multiply(const TileB* b, std::size_t tile, std::size_t g) const {
