@@ -31,6 +31,39 @@ TEST(ThreadPool, CallsEveryIndexOnceWithAThreadOfItsOwn) {
   }
 }
 
+TEST(ThreadPool, CallsEveryIndexOfALongLoopOnce) {
+  constexpr std::size_t kCount = 3 * 65'536 + 5;  // a share counts indices in 16 bits
+  ThreadPool pool(3);
+  std::vector<std::atomic<int>> calls(kCount);
+  pool.run(kCount, [&](std::size_t index, unsigned) { ++calls[index]; });
+  for (std::size_t i = 0; i < kCount; ++i) ASSERT_EQ(calls[i], 1) << i;
+}
+
+TEST(ThreadPool, AThreadTakesItsShareInOrderAndThenTheLastOfAnothers) {
+  constexpr std::size_t kCount = 40, kHalf = kCount / 2;
+  ThreadPool pool(2);
+  for (int loop = 0; loop < 500; ++loop) {
+    std::array<std::vector<std::size_t>, 2> taken;
+    pool.run(kCount, [&](std::size_t index, unsigned thread) { taken[thread].push_back(index); });
+    for (const std::size_t thread : {0U, 1U}) {
+      std::size_t own = thread * kHalf, others = thread == 0 ? kCount : kHalf;
+      for (const std::size_t index : taken[thread]) {
+        ASSERT_EQ(index, index / kHalf == thread ? own++ : --others) << "thread " << thread;
+      }
+    }
+  }
+}
+
+TEST(ThreadPool, OthersTakeWhatABusyThreadHasLeft) {
+  ThreadPool pool(2);
+  std::atomic<int> ended{0};
+  pool.run(10, [&](std::size_t index, unsigned) {
+    while (index == 0 && ended.load() < 9) std::this_thread::yield();
+    ++ended;
+  });
+  EXPECT_EQ(ended, 10);
+}
+
 TEST(ThreadPool, TwoBodiesNeverHaveTheSameThreadNumberAtOnce) {
   ThreadPool pool(4);
   std::vector<std::atomic<int>> inside(4);

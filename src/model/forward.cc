@@ -324,7 +324,8 @@ class Pass {
     return team.alone() ? panels : std::max<std::size_t>(1, panels / (16 * pool_.size()));
   }
 
-  // wide = q | k | v, [rows, qkv_width]. Both products in one go of the team, the slower one first.
+  // wide = q | k | v, [rows, qkv_width]. Both products in one go of the team, the slower one first: whoever
+  // has its share ends last, and others take of it from the end.
   void query_key_value(const PackedLayer& layer, const Block& block, Team team) {
     BlockSpace& space = buffers(team);
     const PackedLinear* const parts[] = {&layer.value, &layer.query_key};

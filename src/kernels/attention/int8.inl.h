@@ -75,7 +75,7 @@ class Int8Scores {
       const std::size_t begin = tile * rows / tiles, end = (tile + 1) * rows / tiles;
       run_int8_rows<kInt8TileRows>(static_cast<int>(end - begin), codes_ + (first + begin) * stride_, stride_,
                                    groups_ + (first + begin) * ldg, ldg, b, to + begin * kScoreStride,
-                                   kScoreStride, head_dim_, group_, Ahead(nullptr, 0));
+                                   kScoreStride, head_dim_, group_, Ahead(panel, 0));
     }
   }
 
