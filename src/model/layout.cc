@@ -47,8 +47,6 @@ Recipe Recipe::of(WeightType type) {
   return {};
 }
 
-std::size_t group_of(std::size_t k) { return k % 128 == 0 ? 128 : k % 64 == 0 ? 64 : 32; }
-
 std::size_t PackedLinear::panels() const { return outputs / kPanel; }
 
 std::size_t PackedLinear::panel_bytes() const {

@@ -78,9 +78,7 @@ struct PackedLinear {
   [[nodiscard]] std::size_t bytes() const { return panels() * panel_bytes(); }
 };
 
-// Elements along k that share a scale, and a Hadamard transform: the largest of 128, 64 and 32 that divides
-// k.
-std::size_t group_of(std::size_t k);
+using kernels::group_of;
 
 struct PackedLayer {
   // 1 + w of each norm. q_norm also carries the attention scale, 1/16 in the release: a power of two,

@@ -39,12 +39,7 @@ struct Codes {
   std::vector<RowGroup> groups;
 
   Codes() = default;
-  Codes(const float* x, std::size_t dim)
-      : group(dim % 128 == 0  ? 128
-              : dim % 64 == 0 ? 64
-                              : 32),
-        codes(dim),
-        groups(dim / group) {
+  Codes(const float* x, std::size_t dim) : group(group_of(dim)), codes(dim), groups(dim / group) {
     testing::selected_kernels().quantize->row(x, dim, group, codes.data(), groups.data());
   }
 };

@@ -14,10 +14,6 @@
 namespace gemvec::kernels {
 namespace {
 
-constexpr std::size_t group_of_head(std::size_t head_dim) {
-  return head_dim % kMaxGroup == 0 ? kMaxGroup : head_dim % 64 == 0 ? 64 : kMinGroup;
-}
-
 // A panel of keys is a panel of weights without its bias, as kernels/gemm_int8/gemm_int8.h describes it, with
 //   scale = scale of the key's codes / group
 // because a rotation without a scale is applied to both sides.
@@ -35,11 +31,11 @@ class Int8Scores {
     return padded / kPanel * panel_bytes(head_dim);
   }
   static std::size_t scratch_bytes(std::size_t head_dim) {
-    return kQueryRows * (head_dim + kCodePadding + head_dim / group_of_head(head_dim) * sizeof(RowGroup));
+    return kQueryRows * (head_dim + kCodePadding + head_dim / group_of(head_dim) * sizeof(RowGroup));
   }
 
   static void pack(const AttentionPackArgs& args, std::size_t row, std::byte* keys) {
-    const std::size_t group = group_of_head(args.head_dim);
+    const std::size_t group = group_of(args.head_dim);
     std::byte* panel = keys + keys_bytes(args.first + row, args.head_dim);
     auto* scales = reinterpret_cast<float*>(panel + panel_codes_int8(args.head_dim));
     for (std::size_t i = 0; i < args.head_dim; i += group, scales += kPanel) {
@@ -51,7 +47,7 @@ class Int8Scores {
 
   void load(const AttentionArgs& args, const float* q, std::size_t rows, void* copy) {
     head_dim_ = args.head_dim;
-    group_ = group_of_head(head_dim_);
+    group_ = group_of(head_dim_);
     stride_ = head_dim_ + kCodePadding;
     auto* codes = static_cast<Code*>(copy);
     auto* groups = reinterpret_cast<RowGroup*>(codes + kQueryRows * stride_);
@@ -81,7 +77,7 @@ class Int8Scores {
 
  private:
   static std::size_t panel_bytes(std::size_t head_dim) {
-    return panel_codes_int8(head_dim) + panel_scales(head_dim, group_of_head(head_dim));
+    return panel_codes_int8(head_dim) + panel_scales(head_dim, group_of(head_dim));
   }
 
   // One group of kLanes keys: four steps of a key's codes are a word, of which the panel has the transpose.

@@ -21,6 +21,12 @@ inline constexpr std::size_t kMaxGroup = 128;
 // Smallest group, what every width is a multiple of.
 inline constexpr std::size_t kMinGroup = 32;
 
+// Elements along k that share a scale, and a Hadamard transform: the largest of 128, 64 and 32 that divides
+// k.
+constexpr std::size_t group_of(std::size_t k) {
+  return k % kMaxGroup == 0 ? kMaxGroup : k % 64 == 0 ? 64 : kMinGroup;
+}
+
 // What the matrix product needs to know of one group of one row.
 struct RowGroup {
   float scale = 0;        // of the codes; 0 if all are 0
