@@ -142,7 +142,7 @@ void check_usage(const QuantizeArguments& arguments) {
   }
   if (is_gguf && !arguments.calibration_file.empty()) {
     throw Failure(kWrongUsage,
-                  fmt::format("--calibration {}: {} has no biases that texts could be measured for.",
+                  fmt::format("--calibration {}: {} has nothing that texts could be measured for.",
                               arguments.calibration_file, dtype));
   }
 }
@@ -223,7 +223,7 @@ void add_quantize(CLI::App& app, Action& action) {
       ->type_name("FILE");
   command
       .add_option("--calibration", arguments->calibration_file,
-                  "Measure biases over these texts, one a line, prompts included (default: random tokens)")
+                  "Measure what layers read over these texts too, one a line, prompts included")
       ->type_name("FILE");
   command.add_flag("--force", arguments->force, "Replace OUTPUT if it exists");
   command.add_flag("--json", arguments->json, "Print one JSON object");

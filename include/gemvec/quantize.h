@@ -24,8 +24,8 @@ struct QuantizeOptions {
   std::filesystem::path model{};   // as LoadOptions::model, but no .gemvec file
   std::filesystem::path output{};  // NAME.gemvec
   DType dtype = DType::kQ8;        // not kFp32
-  // Texts that the biases of quantised layers are measured over, prompts included, instead of the random ones
-  // that are built in. The first 8192 tokens count. Ignored by kBf16 and kMixed, which have no biases.
+  // Texts that the inputs of quantised layers are measured over, prompts included, beside the random ones
+  // that are built in. The first 4096 tokens count. Ignored by kBf16 and kMixed, which regard no inputs.
   std::span<const std::string> calibration{};
   bool overwrite = false;  // an output that exists is otherwise an error
   bool allow_headless = false;
@@ -40,7 +40,7 @@ struct QuantizeResult {
 
 // Writes one file with packed weights, embedding table, tokenizer and prompts: whole or not at all. Loaded
 // from it, a model gives the same bits as from `model` with this dtype on the machine that wrote it (without
-// calibration texts); on another instruction set it differs in the biases' last bits.
+// calibration texts); on another instruction set a few codes are the next ones.
 // Errors: those of Embedder::load, and kInvalidArgument (dtype, output), kIo.
 Result<QuantizeResult> quantize_model(const QuantizeOptions& options);
 

@@ -31,7 +31,7 @@ using formats::BundleContent;
 using formats::BundlePart;
 using model::WeightType;
 
-constexpr std::size_t kCalibrationTokens = 8192;
+constexpr std::size_t kCalibrationTokens = 4096;
 
 Result<WeightType> type_of(DType dtype) {
   switch (dtype) {

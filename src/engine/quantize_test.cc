@@ -157,7 +157,8 @@ TEST(Quantize, RefusesWhatItCannotWrite) {
   EXPECT_FALSE(std::filesystem::exists(options.output));
 }
 
-// Biases are measured over the texts that are given: other texts, other bits; the same texts, the same bits.
+// What layers read is measured over the texts that are given too: other texts, other bits; the same texts,
+// the same bits.
 TEST(Quantize, CalibratesOverTheCallersTexts) {
   const testing::TempDir dir;
   testing::write_tiny_model(dir.path() / "model");

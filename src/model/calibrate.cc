@@ -9,9 +9,12 @@
 
 #include "base/try.h"
 #include "kernels/gemm_int8/gemm_int8.h"
+#include "model/calibration_texts.h"
 #include "model/forward.h"
+#include "model/input_statistics.h"
 #include "model/pack.h"
 #include "model/rope_tables.h"
+#include "model/round_weights.h"
 
 namespace gemvec::model {
 
@@ -19,28 +22,27 @@ namespace {
 
 using kernels::kPanel;
 
-// The texts. Number, length and seed were picked among a few that were tried on the golden texts, of which
-// some are sensitive to the draw: docs/quantization.md.
-constexpr std::size_t kTexts = 8;
-constexpr std::size_t kTextTokens = 256;
-constexpr std::uint64_t kSeed = 2;
+// The texts: those of calibration_texts.h, and some of random ids, for what those few leave out. All are
+// short, so that there are many of BOS and EOS among their tokens: those become tokens of very large norm, on
+// which all others look. Number, length and seed were picked among a few that were tried:
+// docs/quantization.md.
+constexpr std::size_t kTexts = 16;
+constexpr std::size_t kTextTokens = 64;
+constexpr std::uint64_t kSeed = 3;
 // Ids below are control tokens and rows that were never trained; so are the last 5 % of the table.
 constexpr std::size_t kFirstId = 1000;
 constexpr std::int32_t kBos = 2, kEos = 1;  // the release's
-// Differences are summed as integers of this unit, so that the order does not matter. Outputs are below 2^20
-// and texts have 2^13 tokens together at most: sums stay below 2^57.
-constexpr double kUnit = 0x1p-24;
-// What lies beyond comes of damaged weights, and so does a NaN: no sum could hold it, and no bias make it
-// good.
-constexpr double kMostDifference = 0x1p25;
 
 constexpr std::size_t kLinears = 5;  // query_key, value, output, gate_up, down
+// What they read: query_key and value the same.
+constexpr std::size_t kInputs = 4;
+constexpr std::array<std::size_t, kLinears> kInputOf = {0, 0, 1, 2, 3};
 
 std::array<PackedLinear*, kLinears> linears_of(PackedLayer& layer) {
   return {&layer.query_key, &layer.value, &layer.output, &layer.gate_up, &layer.down};
 }
 
-class Calibrator final : public ProductObserver {
+class Calibrator final : public InputObserver {
  public:
   Calibrator(const Config& config, const RawWeights& raw, const kernels::KernelTable& kernels,
              base::ThreadPool& pool, std::span<std::byte> block,
@@ -60,14 +62,10 @@ class Calibrator final : public ProductObserver {
       GEMVEC_TRY(bytes, base::AlignedBuffer<std::byte>::create(one_layer_.final_norm));
       slot = std::move(bytes);
     }
-    GEMVEC_TRY(threads, make_threads());
-    threads_ = std::move(threads);
-
-    CalibrationTexts random;
-    if (texts == nullptr) {
-      make_texts(random.ids, random.offsets);
-      texts = &random;
-    }
+    // The caller's texts come on top: a few of them alone would leave out directions that others have.
+    CalibrationTexts all;
+    if (texts != nullptr) all = *texts;
+    add_texts(all);
     Workspace workspace;
     ForwardContext context;
     context.weights = &exact_;
@@ -75,8 +73,21 @@ class Calibrator final : public ProductObserver {
     context.pool = &pool_;
     context.workspace = &workspace;
     context.observer = this;
-    tokens_ = texts->ids.size();
-    return forward(context, {texts->ids, texts->offsets}, {});
+    tokens_ = all.ids.size();
+    const auto linears = linears_of(exact_.layers[0]);
+    std::size_t most_inputs = 0;
+    for (std::size_t i = 0; i < kLinears; ++i) {
+      const std::size_t k = linears[i]->inputs;
+      most_inputs = std::max(most_inputs, k);
+      // Those of the first product of a layer come before the layer before has ended.
+      for (std::size_t parity = 0; parity < (kInputOf[i] == 0 ? 2 : 1); ++parity) {
+        GEMVEC_TRY(rows, base::AlignedBuffer<float>::create(tokens_ * k));
+        inputs_[parity][kInputOf[i]] = std::move(rows);
+      }
+    }
+    rounding_.assign(pool_.size(), PanelRounding(most_inputs));
+    GEMVEC_CHECK_OK(forward(context, {all.ids, all.offsets}, {}));
+    return failure_;
   }
 
   void begin_layer(std::size_t layer) override {
@@ -94,124 +105,81 @@ class Calibrator final : public ProductObserver {
       linears[i]->encoding = Encoding::kBf16;
       linears[i]->data = to + offsets[i];
     }
-    for (Thread& thread : threads_) {
-      for (auto& sums : thread.sums[layer % 2]) std::fill(sums.begin(), sums.end(), 0);
-    }
   }
 
-  void products(const PackedLinear& layer, std::size_t first, std::size_t panels, std::size_t rows,
-                const float* in, std::size_t in_stride, const float* out, std::size_t out_stride,
-                unsigned thread) override {
-    const auto [parity, index, codes] = find(layer);
-    if (!has_codes(codes->encoding)) return;
-    Thread& own = threads_[thread];
-    const std::size_t k = layer.inputs, group = group_of(k);
-    for (std::size_t row = 0; row < rows; ++row) {
-      kernels_.quantize->row(in + row * in_stride, k, group,
-                             own.codes.data() + row * k * kernels_.gemm_int8->code_bytes,
-                             own.groups.data() + row * (k / group));
-    }
-    kernels::GemmInt8Args args;
-    args.a = own.codes.data();
-    args.lda = k;
-    args.a_groups = own.groups.data();
-    args.ldg = k / group;
-    args.b = codes->data + first * codes->panel_bytes();
-    args.c = own.products.data();
-    args.ldc = panels * kPanel;
-    args.m = rows;
-    args.k = k;
-    args.group = group;
-    args.panels = panels;
-    args.scratch = own.scratch.data();
-    int8_kernel(*kernels_.gemm_int8, codes->encoding)(args);
-    std::int64_t* sums = own.sums[parity][index].data() + first * kPanel;
-    for (std::size_t row = 0; row < rows; ++row) {
-      const float* quantized = own.products.data() + row * args.ldc;
-      for (std::size_t j = 0; j < args.ldc; ++j) {
-        const double difference = static_cast<double>(out[row * out_stride + j]) - quantized[j];
-        if (std::abs(difference) < kMostDifference) sums[j] += std::llround(difference / kUnit);
-      }
-    }
+  void inputs(const PackedLinear& linear, std::size_t row, std::size_t rows, const float* in,
+              std::size_t stride) override {
+    const auto [layer, index] = find(linear);
+    if (index == 1) return;  // value reads what query_key does
+    const std::size_t input = kInputOf[index], k = linear.inputs;
+    float* to = inputs_[input == 0 ? layer % 2 : 0][input].data() + row * k;
+    for (std::size_t i = 0; i < rows; ++i) std::copy_n(in + i * stride, k, to + i * k);
   }
 
   void end_layer(std::size_t layer) override {
     const auto linears = linears_of(quantized_.layers[layer]);
-    for (std::size_t i = 0; i < kLinears; ++i) {
-      if (!has_codes(linears[i]->encoding)) continue;
-      const std::size_t panel_bytes = linears[i]->panel_bytes();
-      std::byte* data = block_.data() + (linears[i]->data - block_.data());
-      for (std::size_t j = 0; j < linears[i]->outputs; ++j) {
-        std::int64_t sum = 0;
-        for (const Thread& thread : threads_) sum += thread.sums[layer % 2][i][j];
-        auto* bias = reinterpret_cast<float*>(data + (j / kPanel + 1) * panel_bytes - kernels::kPanelBias);
-        bias[j % kPanel] =
-            static_cast<float>(static_cast<double>(sum) * kUnit / static_cast<double>(tokens_));
+    const LinearSources sources(raw_.layers[layer]);
+    for (std::size_t input = 0; input < kInputs && failure_.ok(); ++input) {
+      std::vector<std::size_t> readers;
+      for (std::size_t i = 0; i < kLinears; ++i) {
+        if (kInputOf[i] == input && has_codes(linears[i]->encoding)) readers.push_back(i);
       }
+      if (readers.empty()) continue;
+      const float* rows = inputs_[input == 0 ? layer % 2 : 0][input].data();
+      auto measured = measure_inputs(rows, tokens_, linears[readers[0]]->inputs, kernels_, pool_);
+      if (!measured.ok()) {
+        failure_ = measured.error();
+        return;
+      }
+      for (const std::size_t i : readers) round(*linears[i], sources.rows(i), *measured);
     }
   }
 
  private:
-  struct Thread {
-    base::AlignedBuffer<std::byte> codes, scratch;
-    base::AlignedBuffer<kernels::RowGroup> groups;
-    base::AlignedBuffer<float> products;
-    // Of differences, by the layer's parity and linear: [outputs].
-    std::array<std::array<std::vector<std::int64_t>, kLinears>, 2> sums;
-  };
   struct Found {
-    std::size_t parity, index;
-    const PackedLinear* codes;
+    std::size_t layer, index;
   };
 
-  // Uniform ids from a fixed seed (a linear congruential generator: the same on every machine).
-  void make_texts(std::vector<std::int32_t>& ids, std::vector<std::size_t>& offsets) const {
+  void round(const PackedLinear& linear, const RawRows& source, const InputStatistics& inputs) {
+    std::byte* const data = block_.data() + (linear.data - block_.data());
+    pool_.run(linear.panels(), [&](std::size_t panel, unsigned thread) {
+      rounding_[thread].round(source, Recipe::of(quantized_.type).round_to_bf16, linear, panel * kPanel,
+                              inputs, *kernels_.gemm, data + panel * linear.panel_bytes());
+    });
+  }
+
+  // Those of the project, then uniform ids from a fixed seed (a linear congruential generator: the same on
+  // every machine).
+  void add_texts(CalibrationTexts& to) const {
+    std::size_t first_id = 0;
+    for (const std::size_t length : calibration_lengths()) {
+      const auto ids = calibration_ids().subspan(first_id, std::min(length, config_.max_tokens));
+      // Models of another vocabulary, as tests have, see some id.
+      for (const std::int32_t id : ids) to.ids.push_back(id % static_cast<std::int32_t>(config_.vocab));
+      to.offsets.push_back(to.ids.size());
+      first_id += length;
+    }
     std::uint64_t state = kSeed;
     const std::size_t length = std::min(kTextTokens, config_.max_tokens);
     const std::size_t last = config_.vocab - config_.vocab / 20;
     const std::size_t first = kFirstId < last ? kFirstId : 0;
     for (std::size_t text = 0; text < kTexts; ++text) {
-      ids.push_back(kBos);
+      to.ids.push_back(kBos);
       for (std::size_t i = 2; i < length; ++i) {
         state = state * 6364136223846793005U + 1442695040888963407U;
-        ids.push_back(static_cast<std::int32_t>(first + (state >> 33U) % (last - first)));
+        to.ids.push_back(static_cast<std::int32_t>(first + (state >> 33U) % (last - first)));
       }
-      ids.push_back(kEos);
-      offsets.push_back(ids.size());
+      to.ids.push_back(kEos);
+      to.offsets.push_back(to.ids.size());
     }
   }
 
-  Result<std::vector<Thread>> make_threads() {
-    std::size_t inputs = 0, outputs = 0;
-    for (const PackedLinear* linear : linears_of(exact_.layers[0])) {
-      inputs = std::max(inputs, linear->inputs);
-      outputs = std::max(outputs, linear->outputs);
-    }
-    std::vector<Thread> threads(pool_.size());
-    for (Thread& thread : threads) {
-      const std::size_t codes = max_block_rows(kernels_) * inputs;
-      GEMVEC_TRY(code, base::AlignedBuffer<std::byte>::create(codes * kernels_.gemm_int8->code_bytes));
-      GEMVEC_TRY(groups, base::AlignedBuffer<kernels::RowGroup>::create(codes / kernels::kMinGroup));
-      GEMVEC_TRY(scratch, base::AlignedBuffer<std::byte>::create(kernels::gemm_int8_scratch_bytes(inputs)));
-      GEMVEC_TRY(products, base::AlignedBuffer<float>::create(max_block_rows(kernels_) * outputs));
-      thread.codes = std::move(code);
-      thread.groups = std::move(groups);
-      thread.scratch = std::move(scratch);
-      thread.products = std::move(products);
-      for (auto& sums : thread.sums) {
-        const auto linears = linears_of(exact_.layers[0]);
-        for (std::size_t i = 0; i < kLinears; ++i) sums[i].resize(linears[i]->outputs);
-      }
-    }
-    return threads;
-  }
-
-  // The quantised matrix of an exact one: by its place, since only two layers are there at a time.
-  Found find(const PackedLinear& layer) {
+  // Which of the exact matrices it is.
+  Found find(const PackedLinear& linear) {
     for (std::size_t i = 0; i < config_.layers; ++i) {
       const auto linears = linears_of(exact_.layers[i]);
       for (std::size_t j = 0; j < kLinears; ++j) {
-        if (linears[j] == &layer) return {i % 2, j, linears_of(quantized_.layers[i])[j]};
+        if (linears[j] == &linear) return {i, j};
       }
     }
     return {};
@@ -226,8 +194,11 @@ class Calibrator final : public ProductObserver {
   Weights quantized_, exact_;
   PackedLayout one_layer_;
   std::array<base::AlignedBuffer<std::byte>, 2> slots_;  // exact matrices of a layer and of the next one
-  std::vector<Thread> threads_;
+  // [tokens, inputs] of a layer's products; of the first one by the layer's parity.
+  std::array<std::array<base::AlignedBuffer<float>, kInputs>, 2> inputs_;
+  std::vector<PanelRounding> rounding_;  // of each thread
   std::size_t tokens_ = 0;
+  Status failure_;
 };
 
 }  // namespace

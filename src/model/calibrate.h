@@ -1,11 +1,16 @@
-// The bias of quantised linear layers.
+// Codes and biases of quantised linear layers, chosen with regard to the inputs that the layers meet.
 //
-// Codes stand for W' and x' in place of W and x. W' differs from W in the same way for every token, and
-// inputs of a linear layer have a large mean, so that part of the error of W' x' is the same for all tokens
-// of all texts: it does not average out when a text's tokens are pooled. That part, mean(W x) - mean(W' x'),
-// is measured once over a few texts of random tokens, and given back as a bias. Neither meaning nor language
-// of the texts matters, only that the activations have the means that they always have. docs/quantization.md
-// has the numbers.
+// Codes stand for W' and x' in place of W and x. Inputs of a linear layer have a large mean, and much of what
+// else they do lies in a few directions; errors of W' in these are what the outputs suffer from. So the
+// inputs of each layer are measured once, over a few texts of the project's own and of random tokens, and
+//   - weights are rounded one after the other, each so that it takes back what the rounding of those before
+//   it
+//     has done to such inputs (model/round_weights.h);
+//   - what is left of the mean, mean(W x) - mean(W' x'), is given back as a bias: it is the same for all
+//   tokens
+//     of all texts, and would not average out when a text's tokens are pooled.
+// Little depends on which texts, because activations have the same means and directions everywhere.
+// docs/quantization.md has the numbers.
 #pragma once
 
 #include <cstddef>
@@ -20,9 +25,9 @@
 namespace gemvec::model {
 
 // Runs the model in fp32 arithmetic over the source's weights, a layer at a time in private memory, and
-// beside every product the quantised one of the same input; writes the biases of `block`, which
-// pack_weights() has filled. `texts` may be null: random ones of the same size everywhere. The same bits with
-// any number of threads. progress(layer) may not be empty. Errors: kIo (out of memory).
+// rounds the codes of `block` again, which pack_weights() has filled; writes its biases. `texts` are measured
+// beside these; may be null. The same bits with any number of threads. progress(layer) may not be
+// empty. Errors: kIo (out of memory).
 Status calibrate(const Config& config, const RawWeights& raw, WeightType type,
                  const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
                  const CalibrationTexts* texts, const std::function<void(std::size_t layer)>& progress);

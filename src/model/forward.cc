@@ -387,9 +387,7 @@ class Pass {
     args.k = layer.inputs;
     args.panels = panels;
     (f32 ? kernels_.gemm->f32 : bf16_products_ ? kernels_.gemm->bf16 : kernels_.gemm->bf16_wide)(args);
-    if (observer_ != nullptr) {
-      observer_->products(layer, first, panels, block.rows, in, in_stride, out, out_stride, thread);
-    }
+    if (observer_ != nullptr && first == 0) observer_->inputs(layer, block.row, block.rows, in, in_stride);
   }
 
   // pooled = mean over all tokens of a text, BOS, EOS and prompt included.
@@ -432,7 +430,7 @@ class Pass {
   Workspace& space_;
   const Schedule& schedule_;
   const bool bf16_products_;
-  ProductObserver* const observer_;
+  InputObserver* const observer_;
   const std::function<void()>* const between_layers_;
   const std::size_t query_stride_;  // floats from one row of `queries` to the next
   const Batch& batch_;

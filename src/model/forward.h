@@ -11,18 +11,17 @@
 
 namespace gemvec::model {
 
-// Sees the products of the linear layers as they are computed: for calibration.
-class ProductObserver {
+// Sees what the linear layers multiply: for calibration.
+class InputObserver {
  public:
-  virtual ~ProductObserver() = default;
+  virtual ~InputObserver() = default;
   // Before a layer's first product, and after its last one. From the calling thread.
   virtual void begin_layer(std::size_t layer) = 0;
   virtual void end_layer(std::size_t layer) = 0;
-  // out = in * (panels first .. first + panels - 1 of `layer`), [rows, panels * 32]. From any thread of the
-  // pool.
-  virtual void products(const PackedLinear& layer, std::size_t first, std::size_t panels, std::size_t rows,
-                        const float* in, std::size_t in_stride, const float* out, std::size_t out_stride,
-                        unsigned thread) = 0;
+  // Rows row .. row + rows - 1 of the batch as `linear` multiplies them: in [rows, linear.inputs], `stride`
+  // floats from one to the next. Every row once for each linear layer. From any thread of the pool.
+  virtual void inputs(const PackedLinear& linear, std::size_t row, std::size_t rows, const float* in,
+                      std::size_t stride) = 0;
 };
 
 struct ForwardContext {
@@ -33,7 +32,7 @@ struct ForwardContext {
   // bf16 x bf16 products in the linear layers that have bf16 weights, and in attention.
   // REQUIRES: kernels->gemm->bf16 and kernels->attention->bf16.
   bool bf16_products = false;
-  ProductObserver* observer = nullptr;  // REQUIRES: fp32 arithmetic in all linear layers
+  InputObserver* observer = nullptr;  // REQUIRES: fp32 arithmetic in all linear layers
   // Called between two layers, from the calling thread, while the pool is idle; it may run another forward
   // pass in another workspace. May be null or empty.
   const std::function<void()>* between_layers = nullptr;

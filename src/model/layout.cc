@@ -34,13 +34,13 @@ Recipe Recipe::of(WeightType type) {
     case WeightType::kBf16:
       return {bf16, bf16, bf16, bf16, bf16, bf16, f32, true, false};
     case WeightType::kQ8:
-      return {int8, bf16, int8, int8, bf16, int8, f32, true, true, true};
+      return {int8, int8, int8, int8, int8, int8, f32, true, true, true};
     case WeightType::kQ4:
       return {int6, int8, int6, int6, int8, int8, int4, true, true, true};
     case WeightType::kBf16Whole:
       return {bf16, bf16, bf16, bf16, bf16, bf16, bf16, true, false};
     case WeightType::kQ8Whole:
-      return {int8, bf16, int8, int8, bf16, int8, bf16, true, true, true};
+      return {int8, int8, int8, int8, int8, int8, bf16, true, true, true};
     case WeightType::kMixed:
       return {int8, int8, int8, int4, int4, int4, int4, true, false, false, true};
   }

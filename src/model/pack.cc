@@ -10,6 +10,7 @@
 #include "base/try.h"
 #include "kernels/gemm_int8/gemm_int8.h"
 #include "model/calibrate.h"
+#include "model/columns.h"
 #include "model/embedding.h"
 #include "model/numbers.h"
 #include "model/pack.h"
@@ -21,97 +22,6 @@ namespace gemvec::model {
 namespace {
 
 using kernels::kPanel;
-
-// Several matrices with the same inputs seen as one: the rows of a fused linear layer. One after the other,
-// or kPanel rows of each in turn.
-struct RawRows {
-  std::span<const RawTensor* const> parts;
-  bool in_turn = false;
-
-  void read(std::size_t row, bool round, float* out) const {
-    if (in_turn) {
-      const std::size_t panel = row / kPanel;
-      return read_row(*parts[panel % parts.size()], panel / parts.size() * kPanel + row % kPanel, round, out);
-    }
-    for (const RawTensor* part : parts) {
-      if (row < part->rows) return read_row(*part, row, round, out);
-      row -= part->rows;
-    }
-    assert(false);
-  }
-};
-
-void place_f32(const float* row, std::size_t k, std::size_t column, std::byte* panel) {
-  float* to = reinterpret_cast<float*>(panel) + column;
-  for (std::size_t p = 0; p < k; ++p) to[p * kPanel] = row[p];
-}
-
-void place_bf16(const float* row, std::size_t k, std::size_t column, std::byte* panel) {
-  std::uint16_t* to = reinterpret_cast<std::uint16_t*>(panel) + column * 2;
-  for (std::size_t p = 0; p < k; p += 2) {
-    to[p * kPanel] = to_bf16(row[p]);
-    to[p * kPanel + 1] = to_bf16(row[p + 1]);
-  }
-}
-
-// One thread's room for a column on its way into a panel.
-struct Column {
-  std::vector<float> numbers, scales;
-  std::vector<std::uint8_t> codes, steps;
-
-  explicit Column(std::size_t k)
-      : numbers(k), scales(k / kernels::kMinGroup), codes(k), steps(k / kernels::kStepGroup) {}
-};
-
-void place_scales(const Column& from, std::size_t groups, std::size_t column, std::byte* part) {
-  float* to = reinterpret_cast<float*>(part) + column;
-  for (std::size_t g = 0; g < groups; ++g) to[g * kPanel] = from.scales[g];
-}
-
-void place_int8(Column& from, std::size_t k, bool per_channel, std::size_t column, std::byte* panel) {
-  const std::size_t group = group_of(k);
-  const auto quantize = per_channel ? quantize_channel_int8 : quantize_int8;
-  quantize(from.numbers.data(), k, group, reinterpret_cast<std::int8_t*>(from.codes.data()),
-           from.scales.data());
-  for (std::size_t p = 0; p < k; ++p) {  // 128 added: the sign bit turned
-    panel[(p / 4 * kPanel + column) * 4 + p % 4] = static_cast<std::byte>(from.codes[p] ^ 0x80U);
-  }
-  place_scales(from, k / group, column, panel + kernels::panel_codes_int8(k));
-}
-
-void place_int6(Column& from, std::size_t k, std::size_t column, std::byte* panel) {
-  const std::size_t group = group_of(k);
-  quantize_int6(from.numbers.data(), k, group, from.codes.data(), from.scales.data());
-  std::byte* high = panel + kernels::panel_low_int6(k);
-  for (std::size_t p = 0; p < k; p += 16) {
-    for (std::size_t i = 0; i < 4; ++i) {
-      const std::uint8_t* code = from.codes.data() + p + i;
-      panel[(p / 8 * kPanel + column) * 4 + i] = static_cast<std::byte>((code[0] & 15) | (code[4] & 15) << 4);
-      panel[((p / 8 + 1) * kPanel + column) * 4 + i] =
-          static_cast<std::byte>((code[8] & 15) | (code[12] & 15) << 4);
-      high[(p / 16 * kPanel + column) * 4 + i] =
-          static_cast<std::byte>(code[0] >> 4 | code[4] >> 4 << 2 | code[8] >> 4 << 4 | code[12] >> 4 << 6);
-    }
-  }
-  place_scales(from, k / group, column, panel + kernels::panel_codes_int6(k));
-}
-
-void place_int4(Column& from, std::size_t k, bool per_channel, std::size_t column, std::byte* panel) {
-  const std::size_t group = group_of(k);
-  const auto quantize = per_channel ? quantize_channel_int4 : quantize_int4;
-  quantize(from.numbers.data(), k, group, from.codes.data(), from.steps.data(), from.scales.data());
-  for (std::size_t p = 0; p < k; p += 8) {
-    for (std::size_t i = 0; i < 4; ++i) {
-      panel[(p / 8 * kPanel + column) * 4 + i] =
-          static_cast<std::byte>(from.codes[p + i] | from.codes[p + 4 + i] << 4U);
-    }
-  }
-  std::byte* steps = panel + kernels::panel_codes_int4(k);
-  for (std::size_t p = 0; p < k / kernels::kStepGroup; ++p) {
-    steps[p * kPanel + column] = static_cast<std::byte>(from.steps[p]);
-  }
-  place_scales(from, k / group, column, steps + kernels::panel_steps(k));
-}
 
 // An exponent of ones is an infinity or a NaN. Codes would make some number of it, and plausible vectors.
 bool all_finite(const float* x, std::size_t n) {
@@ -143,23 +53,8 @@ Error not_finite(const std::string& where) {
         finite = false;
         return;
       }
-      switch (layer.encoding) {
-        case Encoding::kF32:
-          place_f32(column.numbers.data(), layer.inputs, j, panel);
-          break;
-        case Encoding::kBf16:
-          place_bf16(column.numbers.data(), layer.inputs, j, panel);
-          break;
-        case Encoding::kInt8:
-          place_int8(column, layer.inputs, recipe.per_channel, j, panel);
-          break;
-        case Encoding::kInt6:
-          place_int6(column, layer.inputs, j, panel);
-          break;
-        case Encoding::kInt4:
-          place_int4(column, layer.inputs, recipe.per_channel, j, panel);
-          break;
-      }
+      quantize_column(layer.encoding, recipe.per_channel, layer.inputs, column);
+      place_column(layer.encoding, column, layer.inputs, j, panel);
     }
   });
   return finite;
@@ -285,22 +180,19 @@ Status pack_layer(const Config& config, const RawLayer& from, const PackedLayout
   finite &= pack_norm(from.q_norm, round, config.query_scale, block + to.q_norm);
   finite &= pack_norm(from.k_norm, round, 1.0F, block + to.k_norm);
   if (!finite) return where("norms");
-  const auto linear = [&](const RawRows& source, Encoding encoding, std::size_t offset) {
+  const LinearSources sources(from);
+  const auto linear = [&](std::size_t index, Encoding encoding, std::size_t offset) {
+    const RawRows source = sources.rows(index);
     std::size_t rows = 0;
     for (const RawTensor* part : source.parts) rows += part->rows;
     return pack_linear(source, {nullptr, encoding, rows, source.parts[0]->cols}, recipe, pool,
                        block + offset);
   };
-  const RawTensor* const query_key[] = {&from.q, &from.k};
-  const RawTensor* const value[] = {&from.v};
-  const RawTensor* const output[] = {&from.o};
-  const RawTensor* const gate_up[] = {&from.gate, &from.up};
-  const RawTensor* const down[] = {&from.down};
-  if (!linear({query_key}, recipe.query_key, to.query_key)) return where("q or k");
-  if (!linear({value}, recipe.value, to.value)) return where("v");
-  if (!linear({output}, recipe.output, to.output)) return where("o");
-  if (!linear({gate_up, true}, recipe.gate_up, to.gate_up)) return where("gate or up");
-  if (!linear({down}, recipe.down(layer, config.layers), to.down)) return where("down");
+  if (!linear(0, recipe.query_key, to.query_key)) return where("q or k");
+  if (!linear(1, recipe.value, to.value)) return where("v");
+  if (!linear(2, recipe.output, to.output)) return where("o");
+  if (!linear(3, recipe.gate_up, to.gate_up)) return where("gate or up");
+  if (!linear(4, recipe.down(layer, config.layers), to.down)) return where("down");
   return {};
 }
 

@@ -32,10 +32,6 @@ struct Step {
   int sub = 1, zero = 8;
 };
 
-// Nearest integer by adding and taking away 1.5 * 2^23: unlike nearbyint(), the compiler does four at a time.
-// REQUIRES: |x| < 2^22.
-float nearest(float x) { return (x + 12582912.0F) - 12582912.0F; }
-
 float error_of(const float* w, float step, float zero) {
   const float inverse = 1.0F / step;
   float error = 0;

@@ -10,10 +10,10 @@ namespace gemvec::model {
 // by the Hadamard matrix of its size and divided by the size, because the activations are multiplied by the
 // matrix too, and the matrix times itself is its size times one.
 //
-// Writes codes of -127..127 and a scale per group. w is overwritten.
+// Writes codes of -127..127 and a scale per group. w is overwritten, with the rotated numbers.
 void quantize_int8(float* w, std::size_t k, std::size_t group, std::int8_t* codes, float* scales);
 
-// Writes codes of -31..31, 32 added, and a scale per group. w is overwritten.
+// Writes codes of -31..31, 32 added, and a scale per group. w is overwritten, with the rotated numbers.
 void quantize_int6(float* w, std::size_t k, std::size_t group, std::uint8_t* codes, float* scales);
 
 // Writes halves of 0..15, a step byte for every 32 steps of k (sub + 16 * zero), and a scale per group.
@@ -32,5 +32,16 @@ void quantize_channel_int4(float* w, std::size_t k, std::size_t group, std::uint
 float quantize_group_int8(const float* w, std::size_t n, std::int8_t* codes);
 float quantize_group_int6(const float* w, std::size_t n, std::uint8_t* codes);
 float quantize_group_int4(const float* w, std::size_t n, std::uint8_t* halves, std::uint8_t* steps);
+
+// A grid of codes that lie evenly: -most..most, times a scale. REQUIRES: of kInt8 and kInt6.
+struct EvenGrid {
+  float most;         // the largest code
+  std::uint8_t zero;  // added to a code when it is kept: as quantize_int8() and quantize_int6() write them
+};
+inline constexpr EvenGrid kGridInt8 = {127, 0}, kGridInt6 = {31, 32};
+
+// Nearest integer by adding and taking away 1.5 * 2^23: unlike nearbyint(), the compiler does four at a time.
+// REQUIRES: |x| < 2^22.
+inline float nearest(float x) { return (x + 12582912.0F) - 12582912.0F; }
 
 }  // namespace gemvec::model

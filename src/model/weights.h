@@ -54,7 +54,7 @@ struct Recipe {
   // kF32: the table is read from the source, row by row, and is not in the block.
   Encoding embedding;
   bool round_to_bf16;        // the source is rounded to bf16 first: the weights of the ONNX release
-  bool calibrated;           // codes get a bias: model/calibrate.h
+  bool calibrated;           // codes regard the inputs and get a bias: model/calibrate.h
   bool int8_scores = false;  // attention's scores from codes too, see model/attention.h
   // One scale for all of an output's weights, no rotation, 4 bits in the dense layers too: the grid of
   // checkpoints that were trained for it.
@@ -134,13 +134,14 @@ inline kernels::GemmInt8Fn int8_kernel(const kernels::GemmInt8Kernels& kernels, 
                                        : kernels.int4;
 }
 
-// Texts that calibration measures over: [offsets.back()] ids, text i from offsets[i] to offsets[i + 1].
+// Texts that calibration measures over, beside its own: [offsets.back()] ids, text i from offsets[i] to
+// offsets[i + 1].
 struct CalibrationTexts {
   std::vector<std::int32_t> ids;
   std::vector<std::size_t> offsets = {0};
 };
 
-// Fills `block` (layout.bytes, 64-byte aligned). `texts` may be null: random ones. progress(done, total) in
+// Fills `block` (layout.bytes, 64-byte aligned). `texts` may be null. progress(done, total) in
 // bytes may be empty; it is called from the calling thread. Errors: kIo (out of memory), kBadFormat (a number
 // that is not finite; names the part, not the file).
 Status pack_weights(const Config& config, const RawWeights& raw, WeightType type,

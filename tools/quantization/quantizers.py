@@ -249,7 +249,7 @@ def round_weights(w, kind, importance=None):
     return out.reshape(n, k)
 
 
-def compensated(w, kind, moments, damp=0.01):
+def compensated(w, kind, moments, damp=0.05):
     """GPTQ: columns in order; what rounding one does to the outputs is spread over the columns not yet rounded.
 
     moments [K, K]: the mean of x x', of the inputs.
