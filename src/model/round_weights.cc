@@ -93,7 +93,7 @@ void PanelRounding::round_columns(const PackedLinear& layer, const InputStatisti
     for (std::size_t c = kPanel; c-- > 0;) {
       const std::size_t p = first + c;
       const float wanted = (column.numbers[p] + fed[c]) * inverse;
-      const float code = nearest(std::min(std::max(wanted, -grid.most), grid.most));
+      const float code = nearest(std::min(std::max(-grid.most, wanted), grid.most));  // a NaN becomes -most
       const float difference = column.numbers[p] - code * scale;
       differences_[j * k + p] = difference;
       column.codes[p] = static_cast<std::uint8_t>(static_cast<int>(code) + grid.zero);
