@@ -40,7 +40,7 @@ struct QuantizeResult {
 
 // Writes one file with packed weights, embedding table, tokenizer and prompts: whole or not at all. Loaded
 // from it, a model gives the same bits as from `model` with this dtype on the machine that wrote it (without
-// calibration texts); on another instruction set a few codes are the next ones.
+// calibration texts); every machine with AVX2 writes the same bytes.
 // Errors: those of Embedder::load, and kInvalidArgument (dtype, output), kIo.
 Result<QuantizeResult> quantize_model(const QuantizeOptions& options);
 

@@ -127,9 +127,9 @@ Result<QuantizeResult> quantize_model(const QuantizeOptions& options) {
        }},
       {{BundlePart::kWeights, source::kPackedWeightsVersion, layout.bytes, layout.verified_bytes},
        [&](std::span<std::byte> to) {
-         return engine::of_model(
-             source, model::pack_weights(source.config, source.weights, type, kernels, pool, to, progress,
-                                         texts.ids.empty() ? nullptr : &texts));
+         return engine::of_model(source, model::pack_weights(source.config, source.weights, type,
+                                                             engine::measuring_kernels(kernels), pool, to,
+                                                             progress, texts.ids.empty() ? nullptr : &texts));
        }},
   }};
   GEMVEC_CHECK_OK(formats::write_bundle(options.output, parts, &pool));

@@ -22,7 +22,9 @@ Result<std::string> key_of(const source::ModelSource& source, model::WeightType 
       kernels::kPanel, c.layers, c.width, c.heads, c.head_dim, c.ffn, c.dense_width, c.vocab, c.max_tokens,
       c.query_scale, c.rope_theta_full, c.rope_theta_sliding, c.eps);
   // What is measured while packing has the last bits of the instruction set that measured it.
-  if (model::Recipe::of(type).calibrated) identity += fmt::format(" {}", cpu::name_of(kernels.isa));
+  if (model::Recipe::of(type).calibrated) {
+    identity += fmt::format(" {}", cpu::name_of(measuring_kernels(kernels).isa));
+  }
   for (const auto& path : source.weight_files) {
     GEMVEC_TRY(file, source_identity(path));
     identity += "\n" + file;
@@ -31,6 +33,10 @@ Result<std::string> key_of(const source::ModelSource& source, model::WeightType 
 }
 
 }  // namespace
+
+const kernels::KernelTable& measuring_kernels(const kernels::KernelTable& kernels) {
+  return kernels.isa == cpu::Isa::kScalar ? kernels : kernels::kernel_table(cpu::Isa::kAvx2);
+}
 
 Status of_model(const source::ModelSource& source, Status packed) {
   if (packed.ok() || packed.error().code != ErrorCode::kBadFormat) return packed;
@@ -50,9 +56,9 @@ Result<PackedBlock> PackedBlock::load(const source::ModelSource& source, model::
   request.what = "Packed weights";
   request.content = [&]() -> Result<CacheContent> {
     return CacheContent{bytes, verified_bytes, [&](std::span<std::byte> payload) {
-                          return of_model(
-                              source, model::pack_weights(source.config, source.weights, type, kernels, pool,
-                                                          payload, options.progress));
+                          return of_model(source, model::pack_weights(source.config, source.weights, type,
+                                                                      measuring_kernels(kernels), pool,
+                                                                      payload, options.progress));
                         }};
   };
   request.accept = [&](std::span<const std::byte> payload, std::uint64_t verified) -> Status {

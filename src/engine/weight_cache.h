@@ -22,6 +22,10 @@ struct WeightCacheOptions {
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
 };
 
+// The kernels that packing measures a model's activations with, where these compute vectors. Codes of weights
+// depend on the last bits, so all machines with AVX2 measure with AVX2's: they have the same weights.
+const kernels::KernelTable& measuring_kernels(const kernels::KernelTable& kernels);
+
 // What model::pack_weights() says of this model's numbers, with the model's path before it.
 Status of_model(const source::ModelSource& source, Status packed);
 

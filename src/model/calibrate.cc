@@ -151,13 +151,11 @@ class Calibrator final : public InputObserver {
   // Those of the project, then uniform ids from a fixed seed (a linear congruential generator: the same on
   // every machine).
   void add_texts(CalibrationTexts& to) const {
-    std::size_t first_id = 0;
-    for (const std::size_t length : calibration_lengths()) {
-      const auto ids = calibration_ids().subspan(first_id, std::min(length, config_.max_tokens));
-      // Models of another vocabulary, as tests have, see some id.
-      for (const std::int32_t id : ids) to.ids.push_back(id % static_cast<std::int32_t>(config_.vocab));
-      to.offsets.push_back(to.ids.size());
-      first_id += length;
+    const auto ids = calibration_ids();
+    // To a model of another vocabulary, as tests have, they say nothing.
+    if (static_cast<std::size_t>(*std::max_element(ids.begin(), ids.end())) < config_.vocab) {
+      to.ids.insert(to.ids.end(), ids.begin(), ids.end());
+      for (const std::size_t length : calibration_lengths()) to.offsets.push_back(to.offsets.back() + length);
     }
     std::uint64_t state = kSeed;
     const std::size_t length = std::min(kTextTokens, config_.max_tokens);

@@ -49,6 +49,15 @@ class Quantize(CliTest):
         said = self.run_cli("quantize", "--dtype", "mixed", "--texts", texts, "--force", "m.gemvec").text
         self.assertIn("lowest cosines:", said)
 
+    def test_every_instruction_set_with_avx2_writes_the_same_bytes(self):
+        sets = [isa["name"] for isa in self.run_cli("info", "--json").json["instruction_sets"] if isa["supported"]]
+        for dtype in ("q8", "q4"):
+            files = set()
+            for isa in sets:
+                self.run_cli("quantize", "--dtype", dtype, "--force", "m.gemvec", env={"GEMVEC_ISA": isa})
+                files.add((isa == "scalar", self.read("m.gemvec")))
+            self.assertEqual(len(files), len({isa == "scalar" for isa in sets}))
+
     def test_gguf_types_are_written_and_reported_too(self):
         texts = self.path("texts.txt", "".join(f"text {i} {'word ' * i}\n" for i in range(20)))
         for dtype in ("Q8_0", "Q4_0"):
