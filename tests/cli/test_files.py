@@ -5,7 +5,7 @@ import os
 import shutil
 import unittest
 
-from harness import CliTest, tiny_model
+from harness import SANITIZED, CliTest, tiny_model
 
 TEXTS = "a\nsome words\n\nand a longer text, longer than the tiny window\n"
 
@@ -51,6 +51,8 @@ class Quantize(CliTest):
 
     def test_every_instruction_set_with_avx2_writes_the_same_bytes(self):
         sets = [isa["name"] for isa in self.run_cli("info", "--json").json["instruction_sets"] if isa["supported"]]
+        if SANITIZED:  # many times as slow there, and plain C++ most of all
+            sets = [isa for isa in sets if isa in (sets[0], "avx2")]
         for dtype in ("q8", "q4"):
             files = set()
             for isa in sets:
