@@ -33,13 +33,6 @@ float quantize_group_int8(const float* w, std::size_t n, std::int8_t* codes);
 float quantize_group_int6(const float* w, std::size_t n, std::uint8_t* codes);
 float quantize_group_int4(const float* w, std::size_t n, std::uint8_t* halves, std::uint8_t* steps);
 
-// A grid of codes that lie evenly: -most..most, times a scale. REQUIRES: of kInt8 and kInt6.
-struct EvenGrid {
-  float most;         // the largest code
-  std::uint8_t zero;  // added to a code when it is kept: as quantize_int8() and quantize_int6() write them
-};
-inline constexpr EvenGrid kGridInt8 = {127, 0}, kGridInt6 = {31, 32};
-
 // Nearest integer by adding and taking away 1.5 * 2^23: unlike nearbyint(), the compiler does four at a time.
 // REQUIRES: |x| < 2^22.
 inline float nearest(float x) { return (x + 12582912.0F) - 12582912.0F; }

@@ -15,6 +15,14 @@ using kernels::kPanel;
 // A bias beyond comes of damaged weights, and none would make them good.
 constexpr double kMostBias = 0x1p25;
 
+// A grid of codes that lie evenly: -most..most, times a scale; kept with `zero` added.
+struct EvenGrid {
+  float most;
+  int zero;
+};
+constexpr EvenGrid kGridInt8 = {kernels::kMaxCode, 0},
+                   kGridInt6 = {kernels::kInt6Zero - 1, kernels::kInt6Zero};
+
 const EvenGrid& grid_of(Encoding encoding) { return encoding == Encoding::kInt8 ? kGridInt8 : kGridInt6; }
 
 int code_of(const Column& column, std::size_t p, const EvenGrid& grid) {
