@@ -11,15 +11,16 @@ import pathlib
 
 import numpy as np
 from format_files import KINDS
-from judge_formats import FAST, RELEASE, Texts, cosines, rows_of_ids
+from judge_formats import FAST, RELEASE, cosines
+from judge_texts import Texts
 
 ROUNDED = "safetensors bf16"
 
 
 class Results:
-    def __init__(self, folder, texts):
-        self.texts = texts
+    def __init__(self, folder):
         self.kinds = {kind: np.load(folder / f"{kind}.npz") for kind in KINDS if (folder / f"{kind}.npz").exists()}
+        self.texts = Texts.load(self.kinds[RELEASE])
 
     def away(self, kind, dtype):
         """1 - cosine of each text to the judge of this file."""
@@ -28,8 +29,8 @@ class Results:
 
     def below(self, kind, dtype):
         """Which texts, the one on the edge left out, are below the promise."""
-        limits = np.where(self.texts.ranges["above"], *(1 - gate for gate in FAST[dtype][::-1]))
-        return (self.away(kind, dtype) > limits) & ~self.texts.edge
+        short, long = FAST[dtype]
+        return (self.away(kind, dtype) > 1 - np.where(self.texts.short, short, long)) & ~self.texts.edge
 
     def with_type(self, dtype):
         return [kind for kind in self.kinds if dtype in self.kinds[kind]]
@@ -46,53 +47,54 @@ def head(*cells):
 
 
 def exact(results):
-    head("file", "1 - cosine, worst of 60", "difference of an element", "... and the golden near a bifurcation")
-    edge = results.texts.edge
+    head("file", "1 - cosine, worst of whole texts", "of pieces", "difference of an element", "... and golden 32")
+    texts = results.texts
     for kind, found in results.kinds.items():
         if np.array_equal(found["exact"], found["expected"]):  # judged by itself: --fast-only
             continue
         away, apart = results.away(kind, "exact"), np.abs(found["exact"] - found["expected"]).max(1)
-        line(kind, f"{away[~edge].max():.1e}", f"{apart[~edge].max():.1e}", f"{away[edge].max():.1e}, {apart[edge].max():.1e}")
+        line(kind, f"{away[texts.whole & ~texts.edge].max():.1e}", f"{away[~texts.whole].max():.1e}",
+             f"{apart[~texts.edge].max():.1e}", f"{away[texts.edge].max():.1e}, {apart[texts.edge].max():.1e}")  # fmt: skip
 
 
-def worst(results, kind, dtype, chosen):
+def worst(results, kind, dtype, range_name):
+    chosen = results.texts.ranges[range_name]
     away = np.where(chosen, results.away(kind, dtype), -1)
-    return f"{away.max():.1e} ({results.texts.lengths[away.argmax()]} tokens)"
+    below = (results.below(kind, dtype) & chosen).sum()
+    return f"{away.max():.1e} ({results.texts.lengths[away.argmax()]}), {below} of {chosen.sum()}"
 
 
 def fast(results):
     texts = results.texts
-    head("file", "type", "up to 512: worst 1 - cosine", "middle", "below", "with the release too", "above 512: worst", "below",
+    head("file", "type", "to 512: middle", "to 512: worst (tokens), below", "above 512", "pieces to 512", "pieces above 512",
          "golden 32", "a folder's bits")  # fmt: skip
     for dtype in FAST:
-        release = results.below(RELEASE, dtype)
         for kind in results.with_type(dtype):
-            below, short, long = results.below(kind, dtype), texts.ranges["to 512"], texts.ranges["above"]
             found = results.kinds[kind]
             same = "itself" if kind == RELEASE else "yes" if np.array_equal(found[dtype], found[f"{dtype} folder"]) else "no"
             away = results.away(kind, dtype)
-            line(kind, dtype, worst(results, kind, dtype, short), f"{np.median(away[short]):.1e}", (below & short).sum(),
-                 (below & short & release).sum(), worst(results, kind, dtype, long), (below & long).sum(),
+            line(kind, dtype, f"{np.median(away[texts.ranges['to 512']]):.1e}",
+                 *(worst(results, kind, dtype, name) for name in ("to 512", "above", "pieces", "above, pieces")),
                  f"{away[texts.edge][0]:.1e}", same)  # fmt: skip
 
 
 def pieces(results):
     rounding = 1 - cosines(results.kinds[RELEASE]["exact"], results.kinds[ROUNDED]["exact"])
     order = rounding.argsort()[::-1].argsort() + 1
-    head("tokens", *(f"below in {dtype}" for dtype in FAST), "with the release", "bf16 alone", "place of 60")
+    head("tokens", "a piece", *(f"below in {dtype}" for dtype in FAST), "with the release", "bf16 alone", "place")
     for i, length in enumerate(results.texts.lengths):
         counts = {dtype: sum(bool(results.below(kind, dtype)[i]) for kind in results.with_type(dtype)) for dtype in FAST}
         if any(counts.values()):
             release = ", ".join(dtype for dtype in FAST if results.below(RELEASE, dtype)[i])
             of = (f"{count} of {len(results.with_type(dtype))}" for dtype, count in counts.items())
-            line(length, *of, release, f"{rounding[i]:.1e}", order[i])
-    print(f"\nbf16 alone, the middle of 60: {np.median(rounding):.1e}")
+            line(length, "no" if results.texts.whole[i] else "yes", *of, release, f"{rounding[i]:.1e}", order[i])
+    print(f"\nbf16 alone, the middle of all: {np.median(rounding):.1e}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
-    results = Results(parser.parse_args().folder, Texts(rows_of_ids(60)))
+    results = Results(parser.parse_args().folder)
     exact(results)
     fast(results)
     pieces(results)

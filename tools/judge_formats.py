@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The release in every format and type of numbers: gemvec's vectors of each file against fp32 arithmetic over its numbers.
 
-    build/venv/bin/python3 tools/judge_formats.py GEMVEC MODEL_DIR [KIND ...] [--texts N] [--keep FOLDER] [--llama PYTHON]
+    build/venv/bin/python3 tools/judge_formats.py GEMVEC MODEL_DIR [KIND ...] [--keep FOLDER] [--llama PYTHON]
                                               [--fast-only]
 
 GEMVEC is the command, MODEL_DIR the release's folder, a KIND a name of what --list prints; without one, all of them. Each
@@ -10,13 +10,13 @@ takes two to five minutes of two cores. Those of llama.cpp need a Python with ll
 is ONNX Runtime with an fp32 graph over the numbers that the file means: of most ONNX files the file itself, otherwise one made
 of the numbers that the package says the file has.
 
-The texts are the goldens' ids: 20 of the short ones as they are, and 40 pieces of them all in a row, of 3 to 2048 tokens.
+The texts are those of judge_texts.py: 60 whole ones and 40 pieces, of 2 to 2048 tokens.
 
 Printed for each: the lowest cosine and the largest difference of an element of the unit vectors, of --exact, of q8, and of
 q4 where the file has 4 bits or is the release itself; and whether q8 and q4 give the same bits as for a safetensors folder
 with the file's numbers. Ends with 1 if they do not, or if --exact is below cosine 0.9999999, of files in codes 0.99999. How
-many texts q8 and q4 have below what docs/quantization.md promises is printed, and is no failure: a piece that begins in the
-middle of a sentence may fall below with any file, the release's own among them (docs/formats/accuracy.md).
+many texts q8 and q4 have below what docs/quantization.md promises is printed, and is no failure: a piece may fall below with
+any file, the release's own among them (docs/formats/accuracy.md).
 
 --fast-only leaves ONNX Runtime out and takes --exact as the judge of q8 and q4: half the time, for kinds whose --exact was
 compared before.
@@ -24,8 +24,6 @@ compared before.
 --keep puts the vectors of each kind into FOLDER, from which format_tables.py prints the tables of docs/formats/accuracy.md.
 """
 import argparse
-import functools
-import json
 import os
 import pathlib
 import subprocess
@@ -34,40 +32,12 @@ import tempfile
 
 import numpy as np
 import onnxruntime
-from format_files import KINDS, ROOT, Files
+from format_files import KINDS, Files
+from judge_texts import Texts
 
-BOS, EOS = 2, 1
-WHOLE, PIECES = 20, 40
-SHORT = 512  # tokens up to which the first of two promises holds
 # Of --exact: ONNX files are fp32 arithmetic in another order.
 EXACT = {"float": 0.9999999, "codes": 0.99999}
 FAST = {"q8": (0.9995, 0.999), "q4": (0.99, 0.98)}
-# Text 32 is near a bifurcation, and any 8 bits throw dice on it: docs/quantization.md, "Two goldens on the edge".
-ON_THE_EDGE, EDGE_COSINE = 32, 0.996
-
-
-@functools.cache
-def goldens():
-    return [case["ids"] for case in json.loads((ROOT / "tests/golden/golden.json").read_text())["cases"]]
-
-
-def golden(index):
-    return goldens()[index]
-
-
-def rows_of_ids(count):
-    """Ids with BOS and EOS, in the order of their lengths."""
-    cases = goldens()
-    short = [ids for ids in cases if len(ids) < 100]
-    rows = [short[i] for i in np.linspace(6, len(short) - 1, WHOLE).astype(int)]
-    stream = [id for ids in cases for id in ids[1:-1]]
-    lengths = np.unique(np.geomspace(1, 2046, PIECES + 6).astype(int))[-PIECES:]  # the first ones round to the same
-    for at, length in zip(np.linspace(0, len(stream) - 2046, PIECES).astype(int), lengths, strict=True):
-        rows.append([BOS, *stream[at : at + length], EOS])
-    rows.append([BOS, stream[0], EOS])
-    rows.sort(key=len)
-    rows = rows[1:]
-    return [rows[i] for i in np.linspace(0, len(rows) - 1, count).astype(int)]
 
 
 def types_of(kind):
@@ -102,47 +72,34 @@ def cosines(a, b):
     return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
-class Texts:
-    """Which of the texts a gate is for."""
-
-    def __init__(self, rows):
-        self.lengths = np.array([len(row) for row in rows])
-        self.edge = np.array([row == golden(ON_THE_EDGE) for row in rows])
-        short = self.lengths <= SHORT
-        self.ranges = {"to 512": ~self.edge & short, "above": ~short, "edge": self.edge}
-
-    def gates(self, gates):
-        return dict(zip(self.ranges, (*gates, min(gates[0], EDGE_COSINE)), strict=True))
-
-
 def report(name, found, expected, texts, gates):
     """One line a range of lengths; whether all are within the gates."""
     similar, apart, good = cosines(found, expected), np.abs(found - expected).max(1), True
-    for text, gate in texts.gates(gates).items():
+    for text, gate in texts.gates(*gates).items():
         chosen = texts.ranges[text]
         if not chosen.any():
             continue
         lowest = np.flatnonzero(chosen)[similar[chosen].argmin()]
         below = chosen & (similar < gate)
         tokens = ", ".join(map(str, texts.lengths[below]))
-        print(f"  {name:5}  {text:6}  {chosen.sum():3} texts  1 - cosine <= {1 - similar[lowest]:.1e} "
+        print(f"  {name:5}  {text:13}  {chosen.sum():3} texts  1 - cosine <= {1 - similar[lowest]:.1e} "
               f"({texts.lengths[lowest]} tokens)  difference <= {apart[chosen].max():.1e}"
               + (f"  {below.sum()} below {gate}: {tokens} tokens" if below.any() else ""), flush=True)  # fmt: skip
         good &= not below.any()
     return good
 
 
-def judge(kind, arguments, rows):
+def judge(kind, arguments, texts):
     maker, what, numbers = KINDS[kind]
     print(kind, flush=True)
-    texts, gemvec = Texts(rows), arguments.gemvec
+    gemvec, rows = arguments.gemvec, texts.rows
     with tempfile.TemporaryDirectory(prefix="gemvec-judge-") as name:
         files = Files(gemvec, arguments.release, pathlib.Path(name), arguments.llama, judged=not arguments.fast_only)
         model, meant, file = getattr(files, maker)(what)
         # A folder with the file's numbers: what any format must come to.
         folder = model if kind == RELEASE else files.safetensors("meant", meant)
         del meant
-        kept = {"lengths": texts.lengths, "exact": by_gemvec(gemvec, model, rows, "--exact")}
+        kept = {**texts.fields(), "exact": by_gemvec(gemvec, model, rows, "--exact")}
         if arguments.fast_only:
             kept["expected"], good = kept["exact"], True
         else:
@@ -169,14 +126,13 @@ def main():
     parser.add_argument("gemvec", type=os.path.abspath)
     parser.add_argument("release", type=pathlib.Path)
     parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], metavar="KIND")
-    parser.add_argument("--texts", type=int, default=WHOLE + PIECES)
     parser.add_argument("--keep", type=pathlib.Path, metavar="FOLDER")
     parser.add_argument("--llama", default=sys.executable, metavar="PYTHON")
     parser.add_argument("--fast-only", action="store_true")
     parser.add_argument("--list", action="version", version="\n".join(KINDS), help="the kinds")
     arguments = parser.parse_args()
-    rows = rows_of_ids(arguments.texts)
-    results = [judge(kind, arguments, rows) for kind in arguments.kinds or KINDS]
+    texts = Texts.of(arguments.gemvec, arguments.release)
+    results = [judge(kind, arguments, texts) for kind in arguments.kinds or KINDS]
     return 0 if all(results) else 1
 
 

@@ -324,8 +324,7 @@ class Pass {
     return team.alone() ? panels : std::max<std::size_t>(1, panels / (16 * pool_.size()));
   }
 
-  // wide = q | k | v, [rows, qkv_width]. Both products in one go of the team, the slower one first: whoever
-  // has its share ends last, and others take of it from the end.
+  // wide = q | k | v, [rows, qkv_width]. Both products in one go of the team, with one barrier.
   void query_key_value(const PackedLayer& layer, const Block& block, Team team) {
     BlockSpace& space = buffers(team);
     const PackedLinear* const parts[] = {&layer.value, &layer.query_key};

@@ -25,6 +25,10 @@ constexpr float kMostInput = 0x1p40F;
 
 // Rows of a task.
 constexpr std::size_t kRows = 64;
+// Rows that are turned into columns at a time: a cache line of each column.
+constexpr std::size_t kTurnedRows = 16;
+// Columns of x that are summed at a time: a few cache lines of each row.
+constexpr std::size_t kSummedColumns = 64;
 
 // x' twice: by columns, [k][rows], and by panels, [k / 32][rows][32]. The operands of M's product.
 struct Coded {
@@ -47,6 +51,7 @@ class Measure {
     found.mean = std::move(mean);
     found.coded_mean = std::move(coded_mean);
     found.feedback = std::move(feedback);
+    find_usable();
     GEMVEC_TRY(coded, code());
     take_means(coded, found);
     multiply(coded, moments.data());
@@ -55,9 +60,20 @@ class Measure {
   }
 
  private:
-  [[nodiscard]] bool usable(std::size_t row) const {
-    const float* x = x_ + row * k_;
-    return std::all_of(x, x + k_, [](float v) { return std::abs(v) < kMostInput; });  // false for a NaN
+  void find_usable() {
+    usable_.resize(rows_);
+    pool_.run((rows_ + kRows - 1) / kRows, [&](std::size_t task, unsigned) {
+      for (std::size_t row = task * kRows; row < std::min(rows_, (task + 1) * kRows); ++row) {
+        const float* x = x_ + row * k_;
+        float most = 0;
+        bool ordered = true;  // false for a NaN, which no maximum shows
+        for (std::size_t p = 0; p < k_; ++p) {
+          most = std::max(most, std::abs(x[p]));
+          ordered &= x[p] == x[p];
+        }
+        usable_[row] = ordered && most < kMostInput ? 1 : 0;
+      }
+    });
   }
 
   Result<Coded> code() {
@@ -69,18 +85,27 @@ class Measure {
     to.panels = std::move(panels);
     std::vector<std::byte> codes(pool_.size() * k_ * bytes);
     std::vector<kernels::RowGroup> groups(pool_.size() * (k_ / group));
-    pool_.run((rows_ + kRows - 1) / kRows, [&](std::size_t task, unsigned thread) {
+    std::vector<float> decoded(pool_.size() * kTurnedRows * k_);
+    pool_.run((rows_ + kTurnedRows - 1) / kTurnedRows, [&](std::size_t task, unsigned thread) {
       std::byte* const code = codes.data() + thread * k_ * bytes;
       kernels::RowGroup* const scales = groups.data() + thread * (k_ / group);
-      const std::size_t end = std::min(rows_, (task + 1) * kRows);
-      for (std::size_t row = task * kRows; row < end; ++row) {
-        const bool use = usable(row);
-        if (use) kernels_.quantize->row(x_ + row * k_, k_, group, code, scales);
+      float* const values = decoded.data() + thread * kTurnedRows * k_;
+      const std::size_t first = task * kTurnedRows, count = std::min(rows_ - first, kTurnedRows);
+      for (std::size_t i = 0; i < count; ++i) {
+        float* const value = values + i * k_;
+        std::fill_n(value, k_, 0.0F);
+        if (usable_[first + i] == 0) continue;
+        kernels_.quantize->row(x_ + (first + i) * k_, k_, group, code, scales);
         for (std::size_t p = 0; p < k_; ++p) {
-          const float value = use ? static_cast<float>(at(code, bytes, p)) * scales[p / group].scale : 0;
-          to.columns.data()[p * rows_ + row] = value;
-          to.panels.data()[(p / kPanel * rows_ + row) * kPanel + p % kPanel] = value;
+          value[p] = static_cast<float>(at(code, bytes, p)) * scales[p / group].scale;
         }
+      }
+      for (std::size_t p = 0; p < k_; ++p) {
+        for (std::size_t i = 0; i < count; ++i) to.columns.data()[p * rows_ + first + i] = values[i * k_ + p];
+      }
+      for (std::size_t p = 0; p < k_; p += kPanel) {
+        float* const panel = to.panels.data() + (p / kPanel * rows_ + first) * kPanel;
+        for (std::size_t i = 0; i < count; ++i) std::copy_n(values + i * k_ + p, kPanel, panel + i * kPanel);
       }
     });
     return to;
@@ -95,10 +120,15 @@ class Measure {
 
   void take_means(const Coded& coded, InputStatistics& to) {
     std::fill_n(to.mean.data(), k_, 0.0);
-    for (std::size_t row = 0; row < rows_; ++row) {
-      if (!usable(row)) continue;
-      for (std::size_t p = 0; p < k_; ++p) to.mean.data()[p] += static_cast<double>(x_[row * k_ + p]);
-    }
+    pool_.run((k_ + kSummedColumns - 1) / kSummedColumns, [&](std::size_t task, unsigned) {
+      const std::size_t end = std::min(k_, (task + 1) * kSummedColumns);
+      for (std::size_t row = 0; row < rows_; ++row) {
+        if (usable_[row] == 0) continue;
+        for (std::size_t p = task * kSummedColumns; p < end; ++p) {
+          to.mean.data()[p] += static_cast<double>(x_[row * k_ + p]);
+        }
+      }
+    });
     pool_.run(k_, [&](std::size_t p, unsigned) {
       const float* column = coded.columns.data() + p * rows_;
       double sum = 0;
@@ -208,6 +238,7 @@ class Measure {
   const std::size_t rows_, k_;
   const kernels::KernelTable& kernels_;
   base::ThreadPool& pool_;
+  std::vector<char> usable_;  // [rows]
   float damping_ = 0;
 };
 

@@ -30,19 +30,19 @@ Recipe Recipe::of(WeightType type) {
                      int6 = Encoding::kInt6, int4 = Encoding::kInt4;
   switch (type) {
     case WeightType::kF32:
-      return {f32, f32, f32, f32, f32, f32, f32, false, false};
+      return {f32, f32, f32, f32, f32, f32, false, false};
     case WeightType::kBf16:
-      return {bf16, bf16, bf16, bf16, bf16, bf16, f32, true, false};
+      return {bf16, bf16, bf16, bf16, bf16, f32, true, false};
     case WeightType::kQ8:
-      return {int8, int8, int8, int8, int8, int8, f32, true, true, true};
+      return {int8, int8, int8, int8, int8, f32, true, true, true};
     case WeightType::kQ4:
-      return {int6, int8, int6, int6, int8, int8, int4, true, true, true};
+      return {int6, int8, int6, int6, int8, int4, true, true, true};
     case WeightType::kBf16Whole:
-      return {bf16, bf16, bf16, bf16, bf16, bf16, bf16, true, false};
+      return {bf16, bf16, bf16, bf16, bf16, bf16, true, false};
     case WeightType::kQ8Whole:
-      return {int8, int8, int8, int8, int8, int8, bf16, true, true, true};
+      return {int8, int8, int8, int8, int8, bf16, true, true, true};
     case WeightType::kMixed:
-      return {int8, int8, int8, int4, int4, int4, int4, true, false, false, true};
+      return {int8, int8, int8, int4, int4, int4, true, false, false, true};
   }
   return {};
 }
@@ -89,7 +89,7 @@ PackedLayout PackedLayout::of(const Config& config, WeightType type) {
     layer.value = linear(recipe.value, config.head_dim, config.width);
     layer.output = linear(recipe.output, config.width, config.query_width());
     layer.gate_up = linear(recipe.gate_up, 2 * config.ffn, config.width);
-    layer.down = linear(recipe.down(i, config.layers), config.width, config.ffn);
+    layer.down = linear(recipe.down, config.width, config.ffn);
     layout.layers.push_back(layer);
   }
   layout.final_norm = vector(config.width);
@@ -131,7 +131,7 @@ Weights view_weights(const Config& config, WeightType type, const RawTensor& emb
     layer.output = linear(from.output, recipe.output, config.width, config.query_width());
     layer.gate_up = linear(from.gate_up, recipe.gate_up, 2 * config.ffn, config.width);
     layer.down =
-        linear(from.down, recipe.down(weights.layers.size(), config.layers), config.width, config.ffn);
+        linear(from.down, recipe.down, config.width, config.ffn);
     weights.layers.push_back(layer);
   }
   weights.final_norm = floats(layout.final_norm);

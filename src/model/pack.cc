@@ -36,10 +36,11 @@ Error not_finite(const std::string& where) {
           where + ": expected finite numbers, and none too large for bf16; the weights are damaged."};
 }
 
-// False if a number is not finite.
+// What calibration will write is looked at only. False if a number is not finite.
 [[nodiscard]] bool pack_linear(const RawRows& source, const PackedLinear& layer, const Recipe& recipe,
                                base::ThreadPool& pool, std::byte* out) {
   std::atomic<bool> finite = true;
+  const bool calibration_writes = recipe.calibrated && has_codes(layer.encoding);
   std::vector<Column> columns(pool.size(), Column(layer.inputs));
   pool.run(layer.panels(), [&](std::size_t index, unsigned thread) {
     Column& column = columns[thread];
@@ -53,6 +54,7 @@ Error not_finite(const std::string& where) {
         finite = false;
         return;
       }
+      if (calibration_writes) continue;
       quantize_column(layer.encoding, recipe.per_channel, layer.inputs, column);
       place_column(layer.encoding, column, layer.inputs, j, panel);
     }
@@ -73,9 +75,9 @@ Error not_finite(const std::string& where) {
   return all_finite(scale, raw.cols);
 }
 
-// Columns of the head summed at a time: 16 doubles are half of the baseline's 16 registers of two; divides
-// every width.
-constexpr std::size_t kHeadColumns = 16;
+// Rows and columns of the head summed at a time: 16 doubles are half of the baseline's 16 registers of two,
+// and each number that is read serves four products. Both divide every width.
+constexpr std::size_t kHeadRows = 4, kHeadColumns = 4;
 
 // A row of a dense layer: on the grid of 4 bits where that is part of the recipe, though multiplied in fp32.
 // False if a number is not finite.
@@ -104,24 +106,36 @@ Result<std::vector<float>> fold_head(const Config& config, const RawWeights& raw
     return folded;
   }
   std::atomic<bool> finite = true;
-  std::vector<double> dense2(inner * width);
-  std::vector<float> scratch(pool.size() * std::max(width, inner));
+  std::vector<double> dense2(inner * width);  // [width / kHeadColumns][inner][kHeadColumns]
+  std::vector<float> scratch(pool.size() * std::max(width, kHeadRows * inner));
+  const auto scratch_of = [&](unsigned thread) {
+    return scratch.data() + thread * (scratch.size() / pool.size());
+  };
   pool.run(inner, [&](std::size_t j, unsigned thread) {
-    float* row = scratch.data() + thread * width;
+    float* row = scratch_of(thread);
     if (!read_dense(raw.dense2, j, recipe, row)) finite = false;
-    std::copy(row, row + width, dense2.data() + j * width);
-  });
-  pool.run(width, [&](std::size_t n, unsigned thread) {
-    float* dense3 = scratch.data() + thread * inner;
-    if (!read_dense(raw.dense3, n, recipe, dense3)) finite = false;
     for (std::size_t k = 0; k < width; k += kHeadColumns) {
-      double sums[kHeadColumns] = {};
+      std::copy(row + k, row + k + kHeadColumns, dense2.data() + k * inner + j * kHeadColumns);
+    }
+  });
+  pool.run(width / kHeadRows, [&](std::size_t task, unsigned thread) {
+    float* dense3 = scratch_of(thread);  // [kHeadRows, inner]
+    for (std::size_t r = 0; r < kHeadRows; ++r) {
+      if (!read_dense(raw.dense3, task * kHeadRows + r, recipe, dense3 + r * inner)) finite = false;
+    }
+    for (std::size_t k = 0; k < width; k += kHeadColumns) {
+      double sums[kHeadRows][kHeadColumns] = {};
       for (std::size_t j = 0; j < inner; ++j) {
-        const double factor = dense3[j];
-        const double* row = dense2.data() + j * width + k;
-        for (std::size_t i = 0; i < kHeadColumns; ++i) sums[i] += factor * row[i];
+        const double* row = dense2.data() + k * inner + j * kHeadColumns;
+        for (std::size_t r = 0; r < kHeadRows; ++r) {
+          const double factor = dense3[r * inner + j];
+          for (std::size_t i = 0; i < kHeadColumns; ++i) sums[r][i] += factor * row[i];
+        }
       }
-      for (std::size_t i = 0; i < kHeadColumns; ++i) folded[n * width + k + i] = static_cast<float>(sums[i]);
+      for (std::size_t r = 0; r < kHeadRows; ++r) {
+        float* to = folded.data() + (task * kHeadRows + r) * width + k;
+        for (std::size_t i = 0; i < kHeadColumns; ++i) to[i] = static_cast<float>(sums[r][i]);
+      }
     }
   });
   if (!finite) return not_finite("the dense layers");
@@ -192,7 +206,7 @@ Status pack_layer(const Config& config, const RawLayer& from, const PackedLayout
   if (!linear(1, recipe.value, to.value)) return where("v");
   if (!linear(2, recipe.output, to.output)) return where("o");
   if (!linear(3, recipe.gate_up, to.gate_up)) return where("gate or up");
-  if (!linear(4, recipe.down(layer, config.layers), to.down)) return where("down");
+  if (!linear(4, recipe.down, to.down)) return where("down");
   return {};
 }
 

@@ -89,8 +89,7 @@ struct Packed {
     block = std::move(*base::AlignedBuffer<std::byte>::create(bytes));
     std::memset(block.data(), 0xFF, bytes);
     base::ThreadPool pool(2);
-    const Recipe recipe = {encoding, encoding, encoding, encoding, encoding,
-                           encoding, encoding, false,    false};
+    const Recipe recipe = {encoding, encoding, encoding, encoding, encoding, encoding, false, false};
     EXPECT_TRUE(pack_layer(c, raw, at, recipe, 0, pool, block.data()).ok());
     for (std::size_t i = 0; i < places.size(); ++i) linears[i].data = block.data() + *places[i];
   }
@@ -394,15 +393,16 @@ TEST_P(Calibration, BringsProductsNearerThanNearestCodes) {
   const Block exact = pack(WeightType::kBf16, 2);
   Block block = pack(GetParam(), 2);
   const double regarded = errors(exact, block).square;
-  // Packed a layer at a time, there is no calibration. Biases stay those of the other codes' means, so that
-  // the comparison is fair only without any.
+  // Biases stay those of the other codes' means, so that the comparison is fair only without any.
   for_biases(block, [](float* bias) { std::fill(bias, bias + kernels::kPanel, 0.0F); });
   const double regarded_alone = errors(exact, block).square;
   base::ThreadPool pool(2);
   const PackedLayout layout = PackedLayout::of(folder_.config, GetParam());
+  Recipe each_nearest = Recipe::of(GetParam());
+  each_nearest.calibrated = false;
   for (std::size_t i = 0; i < folder_.config.layers; ++i) {
-    ASSERT_TRUE(pack_layer(folder_.config, folder_.weights.layers[i], layout.layers[i],
-                           Recipe::of(GetParam()), i, pool, block.data())
+    ASSERT_TRUE(pack_layer(folder_.config, folder_.weights.layers[i], layout.layers[i], each_nearest, i, pool,
+                           block.data())
                     .ok());
   }
   const double nearest = errors(exact, block).square;

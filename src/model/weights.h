@@ -49,8 +49,7 @@ std::string_view name_of(WeightType type);  // "fp32", "bf16", "q8", "q4", "mixe
 
 // Which encoding each matrix has. docs/quantization.md says why.
 struct Recipe {
-  Encoding query_key, value, output, gate_up;
-  Encoding early_down, late_down;  // of the first half of the layers, and of the second
+  Encoding query_key, value, output, gate_up, down;
   // kF32: the table is read from the source, row by row, and is not in the block.
   Encoding embedding;
   bool round_to_bf16;        // the source is rounded to bf16 first: the weights of the ONNX release
@@ -61,9 +60,6 @@ struct Recipe {
   bool per_channel = false;
 
   static Recipe of(WeightType type);
-  [[nodiscard]] Encoding down(std::size_t layer, std::size_t layers) const {
-    return layer < layers / 2 ? early_down : late_down;
-  }
 };
 
 // A linear layer's matrix, packed into panels of 32 outputs.
