@@ -130,6 +130,7 @@ class Files:
         shape = make_onnx.SHAPES[name]
         meant = {key: decoded(array, shape.table if key.startswith("embed") else shape.linear) if is_matrix(key) else array
                  for key, array in tensors.items()}  # fmt: skip
+        meant = with_one_added(meant)
         # Where ONNX Runtime's own arithmetic is not fp32, the shape with the same numbers whose arithmetic is.
         same = {"q8-dynamic": "q8-dequantize", "q8-dynamic-channel": "q8-dequantize-channel", "q4f16": "q4f16-float"}
         if name in same and self.judged:
@@ -151,7 +152,7 @@ class Files:
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
-        return path, tensors, None
+        return path, with_one_added(tensors), None
 
     def of_llama(self, kind):
         """llama.cpp's mixture of this name, of gemvec's F32 file."""
@@ -168,6 +169,12 @@ def gguf_name(name):
     return f"dense_{name[0]}.weight" if name in DENSE else gguf_files.gguf_name(name)
 
 
+def with_one_added(meant):
+    """What is left of norms in a file that has 1 + w: their last bits are lost, and decide now and then how w is rounded."""
+    one = np.float32(1)
+    return {name: array if is_matrix(name) else (array + one) - one for name, array in meant.items()}
+
+
 def numbers_of_gguf(path, tensors):
     """What the gguf package says that the file holds, by the release's names. Norms must be those of `tensors`, plus 1."""
     found = {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
@@ -179,7 +186,7 @@ def numbers_of_gguf(path, tensors):
             assert np.array_equal(numbers, array + np.float32(1)), name
             numbers = array
         meant[name] = np.ascontiguousarray(numbers, np.float32)
-    return meant
+    return with_one_added(meant)
 
 
 def decoded(w, style):

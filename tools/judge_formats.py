@@ -2,7 +2,7 @@
 """The release in every format and type of numbers: gemvec's vectors of each file against fp32 arithmetic over its numbers.
 
     build/venv/bin/python3 tools/judge_formats.py GEMVEC MODEL_DIR [KIND ...] [--keep FOLDER] [--llama PYTHON]
-                                              [--fast-only]
+                                              [--fast-only] [--pieces]
 
 GEMVEC is the command, MODEL_DIR the release's folder, a KIND a name of what --list prints; without one, all of them. Each
 file is made by the programs that such files come from (format_files.py), in a temporary folder of 4 GB that goes again, and so
@@ -18,7 +18,7 @@ with the file's numbers. Ends with 1 if they do not, or if --exact is below cosi
 many texts q8 and q4 have below what docs/quantization.md promises is printed, and is no failure: a piece may fall below with
 any file, the release's own among them (docs/formats/accuracy.md).
 
---fast-only leaves ONNX Runtime out and takes --exact as the judge of q8 and q4: half the time, for kinds whose --exact was
+Only the release has the pieces, unless --pieces is given. --fast-only leaves ONNX Runtime out and takes --exact as the judge of q8 and q4: half the time, for kinds whose --exact was
 compared before.
 
 --keep puts the vectors of each kind into FOLDER, from which format_tables.py prints the tables of docs/formats/accuracy.md.
@@ -37,6 +37,7 @@ from judge_texts import Texts
 
 # Of --exact: ONNX files are fp32 arithmetic in another order.
 EXACT = {"float": 0.9999999, "codes": 0.99999}
+SOME = 6  # a text of so many is compared with the folder's
 FAST = {"q8": (0.9995, 0.999), "q4": (0.99, 0.98)}
 
 
@@ -89,8 +90,9 @@ def report(name, found, expected, texts, gates):
     return good
 
 
-def judge(kind, arguments, texts):
+def judge(kind, arguments):
     maker, what, numbers = KINDS[kind]
+    texts = Texts.of(arguments.gemvec, arguments.release, arguments.pieces or kind == RELEASE)
     print(kind, flush=True)
     gemvec, rows = arguments.gemvec, texts.rows
     with tempfile.TemporaryDirectory(prefix="gemvec-judge-") as name:
@@ -109,10 +111,11 @@ def judge(kind, arguments, texts):
             kept[dtype] = by_gemvec(gemvec, model, rows, "--dtype", dtype)
             report(dtype, kept[dtype], kept["expected"], texts, FAST[dtype])
             if kind != RELEASE:
-                of_folder = by_gemvec(gemvec, folder, rows, "--dtype", dtype)
+                # Other weights would show in any text.
+                of_folder = by_gemvec(gemvec, folder, rows[::SOME], "--dtype", dtype)
                 kept[f"{dtype} folder"] = of_folder
-                same = np.array_equal(kept[dtype], of_folder)
-                apart = "" if same else f", by {np.abs(kept[dtype] - of_folder).max():.1e}"
+                same = np.array_equal(kept[dtype][::SOME], of_folder)
+                apart = "" if same else f", by {np.abs(kept[dtype][::SOME] - of_folder).max():.1e}"
                 print(f"  {dtype:5}  the folder's bits: {'the same' if same else f'others{apart}'}", flush=True)
                 good &= same
     if arguments.keep:
@@ -129,10 +132,10 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, metavar="FOLDER")
     parser.add_argument("--llama", default=sys.executable, metavar="PYTHON")
     parser.add_argument("--fast-only", action="store_true")
+    parser.add_argument("--pieces", action="store_true")
     parser.add_argument("--list", action="version", version="\n".join(KINDS), help="the kinds")
     arguments = parser.parse_args()
-    texts = Texts.of(arguments.gemvec, arguments.release)
-    results = [judge(kind, arguments, texts) for kind in arguments.kinds or KINDS]
+    results = [judge(kind, arguments) for kind in arguments.kinds or KINDS]
     return 0 if all(results) else 1
 
 

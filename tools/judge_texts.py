@@ -71,8 +71,8 @@ class Texts:
                        "pieces": ~whole_text & self.short, "above, pieces": ~whole_text & ~self.short}  # fmt: skip
 
     @classmethod
-    def of(cls, gemvec, release):
-        texts, cut = whole(gemvec, release), list(pieces())
+    def of(cls, gemvec, release, with_pieces):
+        texts, cut = whole(gemvec, release), list(pieces()) if with_pieces else []
         if goldens()[ON_THE_EDGE] not in texts:
             texts.append(goldens()[ON_THE_EDGE])
         rows = texts + cut

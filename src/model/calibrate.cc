@@ -5,11 +5,13 @@
 #include <cassert>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include "base/try.h"
 #include "kernels/gemm_int8/gemm_int8.h"
 #include "model/calibration_texts.h"
+#include "model/columns.h"
 #include "model/forward.h"
 #include "model/input_statistics.h"
 #include "model/pack.h"
@@ -33,11 +35,12 @@ constexpr std::uint64_t kSeed = 3;
 constexpr std::size_t kFirstId = 1000;
 constexpr std::int32_t kBos = 2, kEos = 1;  // the release's
 
-constexpr std::size_t kLinears = 5;  // query_key, value, output, gate_up, down
-// What they read: query_key and value the same.
+constexpr std::size_t kLinears = std::size(kLinearParts);
+// What they read: query_key and value the same. In the order of kLinearParts.
 constexpr std::size_t kInputs = 4;
 constexpr std::array<std::size_t, kLinears> kInputOf = {0, 0, 1, 2, 3};
 
+// In the order of kLinearParts.
 std::array<PackedLinear*, kLinears> linears_of(PackedLayer& layer) {
   return {&layer.query_key, &layer.value, &layer.output, &layer.gate_up, &layer.down};
 }
@@ -110,7 +113,7 @@ class Calibrator final : public InputObserver {
   void inputs(const PackedLinear& linear, std::size_t row, std::size_t rows, const float* in,
               std::size_t stride) override {
     const auto [layer, index] = find(linear);
-    if (index == 1) return;  // value reads what query_key does
+    if (kLinearParts[index] == LinearPart::kValue) return;  // it reads what query_key does
     const std::size_t input = kInputOf[index], k = linear.inputs;
     float* to = inputs_[input == 0 ? layer % 2 : 0][input].data() + row * k;
     for (std::size_t i = 0; i < rows; ++i) std::copy_n(in + i * stride, k, to + i * k);
@@ -131,7 +134,7 @@ class Calibrator final : public InputObserver {
         failure_ = measured.error();
         return;
       }
-      for (const std::size_t i : readers) round(*linears[i], sources.rows(i), *measured);
+      for (const std::size_t i : readers) round(*linears[i], sources.rows(kLinearParts[i]), *measured);
     }
   }
 

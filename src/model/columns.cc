@@ -81,19 +81,20 @@ void RawRows::read(std::size_t row, bool round_to_bf16, float* out) const {
   assert(false);
 }
 
-RawRows LinearSources::rows(std::size_t linear) const {
-  switch (linear) {
-    case 0:
+RawRows LinearSources::rows(LinearPart part) const {
+  switch (part) {
+    case LinearPart::kQueryKey:
       return {query_key};
-    case 1:
+    case LinearPart::kValue:
       return {value};
-    case 2:
+    case LinearPart::kOutput:
       return {output};
-    case 3:
+    case LinearPart::kGateUp:
       return {gate_up, true};
-    default:
-      return {down};
+    case LinearPart::kDown:
+      break;
   }
+  return {down};
 }
 
 void quantize_column(Encoding encoding, bool per_channel, std::size_t k, Column& column) {

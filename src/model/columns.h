@@ -20,6 +20,11 @@ struct RawRows {
   void read(std::size_t row, bool round_to_bf16, float* out) const;
 };
 
+// A layer's linear layers, in the order of PackedLayer.
+enum class LinearPart { kQueryKey, kValue, kOutput, kGateUp, kDown };
+inline constexpr LinearPart kLinearParts[] = {LinearPart::kQueryKey, LinearPart::kValue, LinearPart::kOutput,
+                                              LinearPart::kGateUp, LinearPart::kDown};
+
 // The sources of a layer's linear layers.
 struct LinearSources {
   const RawTensor* query_key[2];
@@ -35,8 +40,7 @@ struct LinearSources {
         gate_up{&layer.gate, &layer.up},
         down{&layer.down} {}
 
-  // In the order of PackedLayer: query_key, value, output, gate_up, down.
-  [[nodiscard]] RawRows rows(std::size_t linear) const;
+  [[nodiscard]] RawRows rows(LinearPart part) const;
 };
 
 // One thread's room for a column.

@@ -195,18 +195,18 @@ Status pack_layer(const Config& config, const RawLayer& from, const PackedLayout
   finite &= pack_norm(from.k_norm, round, 1.0F, block + to.k_norm);
   if (!finite) return where("norms");
   const LinearSources sources(from);
-  const auto linear = [&](std::size_t index, Encoding encoding, std::size_t offset) {
-    const RawRows source = sources.rows(index);
+  const auto linear = [&](LinearPart part, Encoding encoding, std::size_t offset) {
+    const RawRows source = sources.rows(part);
     std::size_t rows = 0;
-    for (const RawTensor* part : source.parts) rows += part->rows;
+    for (const RawTensor* matrix : source.parts) rows += matrix->rows;
     return pack_linear(source, {nullptr, encoding, rows, source.parts[0]->cols}, recipe, pool,
                        block + offset);
   };
-  if (!linear(0, recipe.query_key, to.query_key)) return where("q or k");
-  if (!linear(1, recipe.value, to.value)) return where("v");
-  if (!linear(2, recipe.output, to.output)) return where("o");
-  if (!linear(3, recipe.gate_up, to.gate_up)) return where("gate or up");
-  if (!linear(4, recipe.down, to.down)) return where("down");
+  if (!linear(LinearPart::kQueryKey, recipe.query_key, to.query_key)) return where("q or k");
+  if (!linear(LinearPart::kValue, recipe.value, to.value)) return where("v");
+  if (!linear(LinearPart::kOutput, recipe.output, to.output)) return where("o");
+  if (!linear(LinearPart::kGateUp, recipe.gate_up, to.gate_up)) return where("gate or up");
+  if (!linear(LinearPart::kDown, recipe.down, to.down)) return where("down");
   return {};
 }
 
