@@ -73,10 +73,12 @@ def fast(results):
     for dtype in FAST:
         for kind in results.with_type(dtype):
             found, texts = results.kinds[kind], results.texts(kind)
-            same = "itself" if kind == RELEASE else "yes" if np.array_equal(found[dtype][::SOME], found[f"{dtype} folder"]) else "no"
+            same = "itself"
+            if kind != RELEASE:
+                same = "yes" if np.array_equal(found[dtype][::SOME], found[f"{dtype} folder"]) else "no"
             away = results.away(kind, dtype)
-            line(kind, dtype, f"{np.median(away[texts.ranges['to 512']]):.1e}",
-                 *(worst(results, kind, dtype, name) for name in ("to 512", "above")), f"{away[texts.edge][0]:.1e}", same)  # fmt: skip
+            worsts = (worst(results, kind, dtype, name) for name in ("to 512", "above"))
+            line(kind, dtype, f"{np.median(away[texts.ranges['to 512']]):.1e}", *worsts, f"{away[texts.edge][0]:.1e}", same)
 
 
 def pieces(results):

@@ -18,8 +18,8 @@ with the file's numbers. Ends with 1 if they do not, or if --exact is below cosi
 many texts q8 and q4 have below what docs/quantization.md promises is printed, and is no failure: a piece may fall below with
 any file, the release's own among them (docs/formats/accuracy.md).
 
-Only the release has the pieces, unless --pieces is given. --fast-only leaves ONNX Runtime out and takes --exact as the judge of q8 and q4: half the time, for kinds whose --exact was
-compared before.
+Only the release has the pieces, unless --pieces is given. --fast-only leaves ONNX Runtime out and takes --exact as the judge
+of q8 and q4: half the time, for kinds whose --exact was compared before.
 
 --keep puts the vectors of each kind into FOLDER, from which format_tables.py prints the tables of docs/formats/accuracy.md.
 """

@@ -30,13 +30,13 @@ constexpr KernelTable kAvx2 = {
     .pool = &kPoolAvx2,
     .convert = &kConvertAvx2,
 };
-// 8-bit dot products, with AVX2 or AVX-512 around them, concern the int8 products, their operands and
-// attention alone.
+// 8-bit dot products, with AVX2 or AVX-512 around them, concern the int8 products and attention, and what
+// AVX-512 makes of operands.
 constexpr KernelTable kAvxVnni = {
     .isa = cpu::Isa::kAvxVnni,
     .gemm = &kGemmAvx2,
     .gemm_int8 = &kGemmInt8AvxVnni,
-    .quantize = &kQuantizeAvxVnni,
+    .quantize = &kQuantizeAvx2,
     .attention = &kAttentionAvxVnni,
     .norm = &kNormAvx2,
     .rope = &kRopeAvx2,

@@ -130,8 +130,7 @@ Weights view_weights(const Config& config, WeightType type, const RawTensor& emb
     layer.value = linear(from.value, recipe.value, config.head_dim, config.width);
     layer.output = linear(from.output, recipe.output, config.width, config.query_width());
     layer.gate_up = linear(from.gate_up, recipe.gate_up, 2 * config.ffn, config.width);
-    layer.down =
-        linear(from.down, recipe.down, config.width, config.ffn);
+    layer.down = linear(from.down, recipe.down, config.width, config.ffn);
     weights.layers.push_back(layer);
   }
   weights.final_norm = floats(layout.final_norm);

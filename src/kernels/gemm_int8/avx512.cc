@@ -11,11 +11,13 @@ namespace {
 
 struct Dot {
   using Code = std::int16_t;
-  static constexpr std::size_t kStep = 2;
-  static constexpr std::size_t kStepBytes8 = 2 * sizeof(__m512i);
+  static constexpr std::size_t kStep = 2, kUnroll = 8;
+  static constexpr int kTileRows = 6;
+  static constexpr std::size_t kStepBytes = 2 * sizeof(__m512i), kStepBytes8 = 2 * sizeof(__m512i);
   __m512i v;
 
   static Dot set(std::int32_t n) { return {_mm512_set1_epi32(n)}; }
+  static Dot start(std::int32_t bias) { return set(bias); }
   static Dot load(const std::byte* p) { return {_mm512_loadu_si512(p)}; }
   static Dot broadcast(const Code* p) {
     std::int32_t pair;
@@ -84,6 +86,7 @@ struct Dot {
     return static_cast<const std::byte*>(scratch);
   }
 };
+using DotInt6 = Dot;
 
 }  // namespace
 }  // namespace gemvec::kernels
@@ -97,7 +100,7 @@ const GemmInt8Kernels kGemmInt8Avx512 = {
     .int8 = multiply_int8<PanelInt8>,
     .int6 = multiply_int8<PanelInt6>,
     .int4 = multiply_int8<PanelInt4>,
-    .peak = peak_int8,
+    .peak = peak_int8<Dot>,
 };
 
 }  // namespace gemvec::kernels

@@ -12,7 +12,7 @@ const GemmInt8Kernels kGemmInt8Avx512Vnni = {
     .int8 = multiply_int8<PanelInt8>,
     .int6 = multiply_int8<PanelInt6>,
     .int4 = multiply_int8<PanelInt4>,
-    .peak = peak_int8,
+    .peak = peak_int8<Dot>,
 };
 
 }  // namespace gemvec::kernels

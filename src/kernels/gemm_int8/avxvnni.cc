@@ -13,7 +13,7 @@ const GemmInt8Kernels kGemmInt8AvxVnni = {
     .int8 = multiply_int8<PanelInt8>,
     .int6 = multiply_int8<PanelInt6>,
     .int4 = multiply_int8<PanelInt4>,
-    .peak = peak_int8,
+    .peak = peak_int8<Dot>,
 };
 
 }  // namespace gemvec::kernels

@@ -1,5 +1,4 @@
-// Unpacking of panels with AVX2: bytes of codes for VNNI, 16-bit codes for AVX2 itself. Included after
-// kernels/simd/avx2.h.
+// Unpacking of panels with AVX2, for AVX2 itself and for AVX-VNNI. Included after kernels/simd/avx2.h.
 #pragma once
 
 #include "kernels/gemm_int8/gemm_int8.h"
@@ -33,15 +32,15 @@ struct Int4Columns {
   }
 };
 
-// 4 steps of k of 8 columns as int8 codes + 128: `low` has them in the low halves of its bytes, `high` in
-// bits 4 and 5; what stands in the other bits does not matter.
+// 4 steps of k of 8 columns, a code + kInt6Zero in each byte: `low` has them in the low halves of its bytes,
+// `high` in bits 4 and 5; what stands in the other bits does not matter.
 inline __m256i join_int6(__m256i low, __m256i high) {
-  const __m256i bits = _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi8(0x0F)),
-                                       _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
-  return _mm256_add_epi8(bits, _mm256_set1_epi8(128 - kInt6Zero));
+  return _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi8(0x0F)),
+                         _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
 }
 
-// emit(q, codes) for the four quads of steps in 16: low and high are the bytes of one register's columns.
+// emit(q, codes + kInt6Zero) for the four quads of steps in 16: low and high are the bytes of one register's
+// columns.
 template <class Emit>
 inline void unpack_int6(__m256i low0, __m256i low1, __m256i high, Emit&& emit) {
   emit(0, join_int6(low0, _mm256_slli_epi16(high, 4)));

@@ -12,11 +12,13 @@ namespace {
 
 struct Dot {
   using Code = std::int8_t;
-  static constexpr std::size_t kStep = 4;
-  static constexpr std::size_t kStepBytes8 = kPanel * 4;
+  static constexpr std::size_t kStep = 4, kUnroll = 8;
+  static constexpr int kTileRows = 6;
+  static constexpr std::size_t kStepBytes = 2 * sizeof(__m512i), kStepBytes8 = kPanel * 4;
   __m512i v;
 
   static Dot set(std::int32_t n) { return {_mm512_set1_epi32(n)}; }
+  static Dot start(std::int32_t bias) { return set(bias); }
   static Dot load(const std::byte* p) { return {_mm512_loadu_si512(p)}; }
   static Dot broadcast(const Code* p) {
     std::int32_t quad;
@@ -61,6 +63,7 @@ struct Dot {
     return static_cast<const std::byte*>(scratch);
   }
 };
+using DotInt6 = Dot;
 
 }  // namespace
 }  // namespace gemvec::kernels

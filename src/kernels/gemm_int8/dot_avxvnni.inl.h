@@ -12,11 +12,13 @@ namespace {
 
 struct Dot {
   using Code = std::int8_t;
-  static constexpr std::size_t kStep = 4;
-  static constexpr std::size_t kStepBytes8 = kPanel * 4;
+  static constexpr std::size_t kStep = 4, kUnroll = 8;
+  static constexpr int kTileRows = 6;
+  static constexpr std::size_t kStepBytes = 2 * sizeof(__m256i), kStepBytes8 = kPanel * 4;
   __m256i v;
 
   static Dot set(std::int32_t n) { return {_mm256_set1_epi32(n)}; }
+  static Dot start(std::int32_t bias) { return set(bias); }
   static Dot load(const std::byte* p) { return {load256(p)}; }
   static Dot broadcast(const Code* p) {
     std::int32_t quad;
@@ -38,8 +40,10 @@ struct Dot {
     for (std::size_t p = 0; p < k; p += 16, low += 2 * kPanel * 4, high += kPanel * 4, to += 256) {
       for (int half = 0; half < 2; ++half) {
         unpack_int6(load256(low + half * 32), load256(low + half * 32 + kPanel * 4),
-                    load256(high + half * 32),
-                    [&](int quad, __m256i codes) { store256(to + half * 32 + quad * 64, codes); });
+                    load256(high + half * 32), [&](int quad, __m256i codes) {
+                      store256(to + half * 32 + quad * 64,
+                               _mm256_add_epi8(codes, _mm256_set1_epi8(128 - kInt6Zero)));
+                    });
       }
     }
     return static_cast<const std::byte*>(scratch);
@@ -60,6 +64,7 @@ struct Dot {
     return static_cast<const std::byte*>(scratch);
   }
 };
+using DotInt6 = Dot;
 
 }  // namespace
 }  // namespace gemvec::kernels

@@ -56,7 +56,7 @@ constexpr std::size_t panel_bytes_int6(std::size_t k, std::size_t group) {
 constexpr std::size_t panel_bytes_int4(std::size_t k, std::size_t group) {
   return panel_codes_int4(k) + panel_steps(k) + panel_scales(k, group) + kPanelBias;
 }
-// What a call needs as scratch: an unpacked panel of 16-bit codes.
+// What a call needs as scratch: an unpacked panel, of 16-bit codes at most.
 constexpr std::size_t gemm_int8_scratch_bytes(std::size_t k) { return k * kPanel * 2; }
 
 struct GemmInt8Args {
@@ -77,7 +77,7 @@ struct GemmInt8Args {
 using GemmInt8Fn = void (*)(const GemmInt8Args& args);
 
 struct GemmInt8Kernels {
-  std::size_t code_bytes = 0;  // of a code of A: 1 (VNNI) or 2 (products of 16-bit numbers)
+  std::size_t code_bytes = 0;  // of a code of A: 1, or 2 (products of 16-bit numbers)
   GemmInt8Fn int8 = nullptr;
   GemmInt8Fn int6 = nullptr;
   GemmInt8Fn int4 = nullptr;

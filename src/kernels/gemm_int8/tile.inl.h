@@ -1,12 +1,19 @@
 // The int8 matrix product over two vector types: Vec (fp32) and Dot, a vector of 32-bit sums with
-//   Code, Step                      type of A's codes; steps of k that one instruction sums
-//   set(n), load(p), broadcast(p)   all lanes n; a vector of B; Step codes of A in every lane
-//   dot(sums, a, b)                 sums += products
-//   to_float()                      Vec
-//   natural(v), lanes(v)            from the order of columns that unpacked panels have to C's, and back
-//   unpack8, unpack6, unpack4                a panel's tile of columns as load() wants it: into scratch,
-//   which is returned,
-//                                   or as it is; kStepBytes8 from one step to the next
+//   Code                      type of A's codes
+//   kStep, kUnroll            steps of k that dot() sums; how many of these are a round of the inner loop: it
+//                             divides every group
+//   kTileRows                 rows of C whose sums are held at a time: with 32 registers 6, x 2 of
+//                             32-bit sums, as many of fp32 sums, 2 for B, 1 for A
+//   kStepBytes, kStepBytes8   from one step of unpacked codes to the next, and of those of unpack8
+//   set(n)                    all lanes n
+//   start(bias)               sums before a group's first product, of RowGroup::bias
+//   load(p), broadcast(p)     a step of a register's columns of B; kStep codes of A in every lane
+//   dot(sums, a, b)           sums += products
+//   to_float()                Vec
+//   natural(v), lanes(v)      from the order of columns that unpacked panels have to C's, and back
+//   unpack8, unpack4          a panel's tile of columns as load() wants it: into scratch, which is returned,
+//                             or as it is
+// and DotInt6, which may be another, with unpack6 instead.
 // Included by the files of the instruction sets that have registers to block for.
 #pragma once
 
@@ -18,10 +25,6 @@ namespace {
 
 constexpr std::size_t kInt8TileRegs = 2;
 constexpr std::size_t kInt8TileColumns = Vec::kLanes * kInt8TileRegs;
-// 6 rows x 2 registers of 32-bit sums, as many of fp32 sums where there are 32 registers, 2 for B, 1 for A.
-constexpr int kInt8TileRows = 6;
-// Instructions' steps in one round of the inner loop. Divides every group: 32 steps of k are 8 or 16 of them.
-constexpr std::size_t kInt8Unroll = 8;
 
 // A tile's operands, the same for every tile of a panel.
 struct TileB {
@@ -31,9 +34,9 @@ struct TileB {
   const float* bias;
 };
 
-template <int R>
+template <class Dot, int R>
 struct TileInt8 {
-  using Code = Dot::Code;
+  using Code = typename Dot::Code;
 
   static void run(const Code* a, std::size_t lda, const RowGroup* groups, std::size_t ldg, const TileB& b,
                   float* c, std::size_t ldc, std::size_t k, std::size_t group, const Ahead& next) {
@@ -52,24 +55,24 @@ struct TileInt8 {
       Dot acc[R][kInt8TileRegs];
 #pragma GCC unroll 6
       for (int r = 0; r < R; ++r) {
-        for (auto& sum : acc[r]) sum = Dot::set(groups[static_cast<std::size_t>(r) * ldg + g].bias);
+        for (auto& sum : acc[r]) sum = Dot::start(groups[static_cast<std::size_t>(r) * ldg + g].bias);
       }
-      for (std::size_t p = 0; p < group; p += kInt8Unroll * Dot::kStep) {
+      for (std::size_t p = 0; p < group; p += Dot::kUnroll * Dot::kStep) {
 #pragma GCC unroll 8
-        for (std::size_t u = 0; u < kInt8Unroll; ++u) {
-          const Dot b0 = Dot::load(codes);
-          const Dot b1 = Dot::load(codes + sizeof(Dot));
+        for (std::size_t u = 0; u < Dot::kUnroll; ++u) {
+          const auto b0 = Dot::load(codes);
+          const auto b1 = Dot::load(codes + sizeof(Dot));
           codes += b.step_bytes;
           Ahead::ask(ahead);
           ahead += ahead_step;
 #pragma GCC unroll 6
           for (int r = 0; r < R; ++r) {
-            const Dot x = Dot::broadcast(rows.at(r) + u * Dot::kStep);
+            const auto x = Dot::broadcast(rows.at(r) + u * Dot::kStep);
             acc[r][0] = Dot::dot(acc[r][0], x, b0);
             acc[r][1] = Dot::dot(acc[r][1], x, b1);
           }
         }
-        rows.advance(kInt8Unroll * Dot::kStep);
+        rows.advance(Dot::kUnroll * Dot::kStep);
       }
       const Vec s0 = Dot::lanes(Vec::load(b.scales + g * kPanel));
       const Vec s1 = Dot::lanes(Vec::load(b.scales + g * kPanel + Vec::kLanes));
@@ -88,14 +91,14 @@ struct TileInt8 {
   }
 };
 
-template <int R>
-void run_int8_rows(int rows, const Dot::Code* a, std::size_t lda, const RowGroup* groups, std::size_t ldg,
-                   const TileB& b, float* c, std::size_t ldc, std::size_t k, std::size_t group,
-                   const Ahead& next) {
+template <class Dot, int R>
+void run_int8_rows(int rows, const typename Dot::Code* a, std::size_t lda, const RowGroup* groups,
+                   std::size_t ldg, const TileB& b, float* c, std::size_t ldc, std::size_t k,
+                   std::size_t group, const Ahead& next) {
   if (rows == R) {
-    TileInt8<R>::run(a, lda, groups, ldg, b, c, ldc, k, group, next);
+    TileInt8<Dot, R>::run(a, lda, groups, ldg, b, c, ldc, k, group, next);
   } else if constexpr (R > 1) {
-    run_int8_rows<R - 1>(rows, a, lda, groups, ldg, b, c, ldc, k, group, next);
+    run_int8_rows<Dot, R - 1>(rows, a, lda, groups, ldg, b, c, ldc, k, group, next);
   }
 }
 
@@ -104,6 +107,7 @@ inline const float* floats_at(const std::byte* panel, std::size_t offset, std::s
 }
 
 struct PanelInt8 {
+  using Dot = kernels::Dot;
   static std::size_t bytes(std::size_t k, std::size_t group) { return panel_bytes_int8(k, group); }
   static TileB tile(const std::byte* panel, std::size_t column, std::size_t k, std::size_t group,
                     void* scratch) {
@@ -114,33 +118,37 @@ struct PanelInt8 {
 };
 
 struct PanelInt6 {
+  using Dot = DotInt6;
   static std::size_t bytes(std::size_t k, std::size_t group) { return panel_bytes_int6(k, group); }
   static TileB tile(const std::byte* panel, std::size_t column, std::size_t k, std::size_t group,
                     void* scratch) {
     return {Dot::unpack6(panel + column * 4, panel + panel_low_int6(k) + column * 4, k, scratch),
-            sizeof(Dot) * kInt8TileRegs, floats_at(panel, panel_codes_int6(k), column),
+            Dot::kStepBytes, floats_at(panel, panel_codes_int6(k), column),
             floats_at(panel, bytes(k, group) - kPanelBias, column)};
   }
 };
 
 struct PanelInt4 {
+  using Dot = kernels::Dot;
   static std::size_t bytes(std::size_t k, std::size_t group) { return panel_bytes_int4(k, group); }
   static TileB tile(const std::byte* panel, std::size_t column, std::size_t k, std::size_t group,
                     void* scratch) {
     const auto* steps = reinterpret_cast<const std::uint8_t*>(panel + panel_codes_int4(k)) + column;
-    return {Dot::unpack4(panel + column * 4, steps, k, scratch), sizeof(Dot) * kInt8TileRegs,
+    return {Dot::unpack4(panel + column * 4, steps, k, scratch), Dot::kStepBytes,
             floats_at(panel, panel_codes_int4(k) + panel_steps(k), column),
             floats_at(panel, bytes(k, group) - kPanelBias, column)};
   }
 };
 
-// All of C, a tile's columns at a time: the unpacked codes (24 KB of AVX2's at k = 768) stay in the level-1
-// or level-2 cache while every tile of rows passes over them. Rows are dealt out evenly, as in kernels/gemm.
+// All of C, a tile's columns at a time: the unpacked codes (24 KB of AVX2's int8 at k = 768) stay in the
+// level-1 or level-2 cache while every tile of rows passes over them. Rows are dealt out evenly, as in
+// kernels/gemm.
 template <class Panel>
 void multiply_int8(const GemmInt8Args& args) {
+  using Dot = typename Panel::Dot;
   if (args.m == 0) return;
-  const std::size_t tiles = (args.m + kInt8TileRows - 1) / kInt8TileRows;
-  const auto* a = static_cast<const Dot::Code*>(args.a);
+  const std::size_t tiles = (args.m + Dot::kTileRows - 1) / Dot::kTileRows;
+  const auto* a = static_cast<const typename Dot::Code*>(args.a);
   const std::size_t bytes = Panel::bytes(args.k, args.group);
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
     const std::byte* from = args.b + panel * bytes;
@@ -151,17 +159,18 @@ void multiply_int8(const GemmInt8Args& args) {
       for (std::size_t tile = 0; tile < tiles; ++tile) {
         const std::size_t begin = tile * args.m / tiles;
         const std::size_t end = (tile + 1) * args.m / tiles;
-        run_int8_rows<kInt8TileRows>(static_cast<int>(end - begin), a + begin * args.lda, args.lda,
-                                     args.a_groups + begin * args.ldg, args.ldg, b, c + begin * args.ldc,
-                                     args.ldc, args.k, args.group, next);
+        run_int8_rows<Dot, Dot::kTileRows>(static_cast<int>(end - begin), a + begin * args.lda, args.lda,
+                                           args.a_groups + begin * args.ldg, args.ldg, b,
+                                           c + begin * args.ldc, args.ldc, args.k, args.group, next);
         next.pass(args.k / Dot::kStep);
       }
     }
   }
 }
 
-inline double peak_int8(std::size_t iterations, float* sink) {
-  constexpr int kChains = kInt8TileRows * static_cast<int>(kInt8TileRegs);
+template <class Dot>
+double peak_int8(std::size_t iterations, float* sink) {
+  constexpr int kChains = Dot::kTileRows * static_cast<int>(kInt8TileRegs);
   Dot acc[kChains];
   for (int i = 0; i < kChains; ++i) acc[i] = Dot::set(i);
   const Dot a = Dot::set(static_cast<std::int32_t>(*sink));

@@ -6,7 +6,7 @@
 
 namespace gemvec::kernels {
 
-const QuantizeKernels kQuantizeAvx2 = {.row = quantize_row<std::int16_t, true>,
-                                       .plain = quantize_row<std::int16_t, false>};
+const QuantizeKernels kQuantizeAvx2 = {.row = quantize_row<std::int8_t, true>,
+                                       .plain = quantize_row<std::int8_t, false>};
 
 }  // namespace gemvec::kernels

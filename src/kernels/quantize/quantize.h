@@ -44,7 +44,6 @@ struct QuantizeKernels {
 extern const QuantizeKernels kQuantizeScalar;
 extern const QuantizeKernels kQuantizeAvx2;
 extern const QuantizeKernels kQuantizeAvx512;
-extern const QuantizeKernels kQuantizeAvxVnni;
 extern const QuantizeKernels kQuantizeAvx512Vnni;
 
 }  // namespace gemvec::kernels
