@@ -1,4 +1,6 @@
-// Int8 matrix products with AVX-512 without VNNI: products of 16-bit codes, as avx2.cc explains.
+// Int8 matrix products with AVX-512 without VNNI: products of codes widened to 16 bits, which vpmaddwd sums
+// in pairs exactly. Products of bytes saturate (avx2.cc), and vpsignb, which would help, is there for 256
+// bits only.
 #include "kernels/simd/avx512.h"
 
 #include <cstring>
