@@ -175,12 +175,13 @@ void write_port(const std::string& path, std::uint16_t port) {
   unwrap(file.commit());
 }
 
+// The file first: whoever reads that the server listens finds the port in it.
 void announce(const ServeArguments& a, std::uint16_t port) {
+  if (!a.port_file.empty()) write_port(a.port_file, port);
   const std::string& host = a.serve.http.hostname;
   const bool v6 = host.find(':') != std::string::npos;
   spdlog::info("listening on {}://{}:{}", a.serve.http.tls_cert.empty() ? "http" : "https",
                v6 ? "[" + host + "]" : host, port);
-  if (!a.port_file.empty()) write_port(a.port_file, port);
 }
 
 int serve(ServeArguments& a) {
