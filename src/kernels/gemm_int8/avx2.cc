@@ -85,17 +85,10 @@ struct Dot : Sums<Dot> {
   static const std::byte* unpack4(const std::byte* codes, const std::uint8_t* steps, std::size_t k,
                                   void* scratch) {
     auto* to = static_cast<std::byte*>(scratch);
-    for (std::size_t p = 0; p < k; p += kStepGroup, steps += kPanel) {
-      const Int4Columns columns[2] = {Int4Columns(steps), Int4Columns(steps + 8)};
-      for (std::size_t q = 0; q < kStepGroup; q += 8, codes += kPanel * 4, to += 2 * kStepBytes) {
-        for (int half = 0; half < 2; ++half) {
-          const __m256i bytes = load256(codes + half * 32);
-          emit(columns[half].codes(bytes), to + half * 32);
-          emit(columns[half].codes(_mm256_srli_epi16(bytes, 4)), to + half * 32 + kStepBytes);
-        }
-      }
-    }
-    return static_cast<const std::byte*>(scratch);
+    unpack_panel4(codes, steps, k, [&](std::size_t quad, std::size_t half, __m256i bytes) {
+      emit(bytes, to + quad * kStepBytes + half * 32);
+    });
+    return to;
   }
 };
 
@@ -129,14 +122,10 @@ struct DotInt6 : Sums<DotInt6> {
 
   static const std::byte* unpack6(const std::byte* low, const std::byte* high, std::size_t k, void* scratch) {
     auto* to = static_cast<std::byte*>(scratch);
-    for (std::size_t p = 0; p < k; p += 16, low += 2 * kPanel * 4, high += kPanel * 4, to += 2 * kStepBytes) {
-      for (int half = 0; half < 2; ++half) {
-        unpack_int6(load256(low + half * 32), load256(low + half * 32 + kPanel * 4),
-                    load256(high + half * 32),
-                    [&](int quad, __m256i codes) { store256(to + half * 32 + quad * 64, codes); });
-      }
-    }
-    return static_cast<const std::byte*>(scratch);
+    unpack_panel6(low, high, k, [&](std::size_t quad, std::size_t half, __m256i codes) {
+      store256(to + quad * (kStepBytes / 2) + half * 32, codes);
+    });
+    return to;
   }
 };
 

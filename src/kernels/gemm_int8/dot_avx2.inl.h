@@ -49,5 +49,30 @@ inline void unpack_int6(__m256i low0, __m256i low1, __m256i high, Emit&& emit) {
   emit(3, join_int6(_mm256_srli_epi16(low1, 4), _mm256_srli_epi16(high, 2)));
 }
 
+// A panel's 16 columns from `low` or `codes` on: emit(quad, half, codes) for each four steps of k and each 8
+// of the columns.
+template <class Emit>
+inline void unpack_panel6(const std::byte* low, const std::byte* high, std::size_t k, Emit&& emit) {
+  for (std::size_t p = 0; p < k; p += 16, low += 2 * kPanel * 4, high += kPanel * 4) {
+    for (std::size_t half = 0; half < 2; ++half) {
+      unpack_int6(load256(low + half * 32), load256(low + half * 32 + kPanel * 4), load256(high + half * 32),
+                  [&](std::size_t quad, __m256i codes) { emit(p / 4 + quad, half, codes); });
+    }
+  }
+}
+template <class Emit>
+inline void unpack_panel4(const std::byte* codes, const std::uint8_t* steps, std::size_t k, Emit&& emit) {
+  for (std::size_t p = 0; p < k; p += kStepGroup, steps += kPanel) {
+    const Int4Columns columns[2] = {Int4Columns(steps), Int4Columns(steps + 8)};
+    for (std::size_t q = p; q < p + kStepGroup; q += 8, codes += kPanel * 4) {
+      for (std::size_t half = 0; half < 2; ++half) {
+        const __m256i bytes = load256(codes + half * 32);
+        emit(q / 4, half, columns[half].codes(bytes));
+        emit(q / 4 + 1, half, columns[half].codes(_mm256_srli_epi16(bytes, 4)));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace gemvec::kernels
