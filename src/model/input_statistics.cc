@@ -51,7 +51,6 @@ class Measure {
     found.mean = std::move(mean);
     found.coded_mean = std::move(coded_mean);
     found.feedback = std::move(feedback);
-    find_usable();
     GEMVEC_TRY(coded, code());
     take_means(coded, found);
     multiply(coded, moments.data());
@@ -60,20 +59,9 @@ class Measure {
   }
 
  private:
-  void find_usable() {
-    usable_.resize(rows_);
-    pool_.run((rows_ + kRows - 1) / kRows, [&](std::size_t task, unsigned) {
-      for (std::size_t row = task * kRows; row < std::min(rows_, (task + 1) * kRows); ++row) {
-        const float* x = x_ + row * k_;
-        float most = 0;
-        bool ordered = true;  // false for a NaN, which no maximum shows
-        for (std::size_t p = 0; p < k_; ++p) {
-          most = std::max(most, std::abs(x[p]));
-          ordered &= x[p] == x[p];
-        }
-        usable_[row] = ordered && most < kMostInput ? 1 : 0;
-      }
-    });
+  [[nodiscard]] bool usable(std::size_t row) const {
+    const float* x = x_ + row * k_;
+    return std::all_of(x, x + k_, [](float v) { return std::abs(v) < kMostInput; });  // false for a NaN
   }
 
   Result<Coded> code() {
@@ -86,6 +74,7 @@ class Measure {
     std::vector<std::byte> codes(pool_.size() * k_ * bytes);
     std::vector<kernels::RowGroup> groups(pool_.size() * (k_ / group));
     std::vector<float> decoded(pool_.size() * kTurnedRows * k_);
+    usable_.resize(rows_);
     pool_.run((rows_ + kTurnedRows - 1) / kTurnedRows, [&](std::size_t task, unsigned thread) {
       std::byte* const code = codes.data() + thread * k_ * bytes;
       kernels::RowGroup* const scales = groups.data() + thread * (k_ / group);
@@ -94,6 +83,7 @@ class Measure {
       for (std::size_t i = 0; i < count; ++i) {
         float* const value = values + i * k_;
         std::fill_n(value, k_, 0.0F);
+        usable_[first + i] = usable(first + i) ? 1 : 0;
         if (usable_[first + i] == 0) continue;
         kernels_.quantize->row(x_ + (first + i) * k_, k_, group, code, scales);
         for (std::size_t p = 0; p < k_; ++p) {
@@ -238,7 +228,7 @@ class Measure {
   const std::size_t rows_, k_;
   const kernels::KernelTable& kernels_;
   base::ThreadPool& pool_;
-  std::vector<char> usable_;  // [rows]
+  std::vector<char> usable_;  // [rows]: what code() has found
   float damping_ = 0;
 };
 
