@@ -286,35 +286,40 @@ TEST_F(CApi, ManyThreadsGetTheBitsOfOne) {
 }
 
 TEST_F(CApi, AShortCallDoesNotWaitForTheEndOfALongOne) {
+  struct Indexing {
+    std::atomic<bool> begun = false, enough = false, ended = false;
+  } long_call;
   const std::string long_text(4000, 'x');
-  const std::vector<gemvec_text> texts(40, text(long_text));
-  std::atomic<bool> begun = false;
-  std::atomic<bool> ended = false;
+  const std::vector<gemvec_text> texts(40, text(long_text));  // many micro-batches
+  std::int32_t status = GEMVEC_OK;
   std::thread indexing([&] {
     gemvec_embed_options options = embed_options();
-    options.user = &begun;
+    options.user = &long_call;
     options.progress = [](void* user, std::size_t, std::size_t) {
-      *static_cast<std::atomic<bool>*>(user) = true;
+      static_cast<Indexing*>(user)->begun = true;
     };
+    options.cancelled = [](void* user) { return static_cast<Indexing*>(user)->enough ? 1 : 0; };
     gemvec_result* out = nullptr;
-    EXPECT_EQ(gemvec_embed(model_.get(), texts.data(), texts.size(), &options, &out), GEMVEC_OK);
-    ended = true;
+    status = gemvec_embed(model_.get(), texts.data(), texts.size(), &options, &out);
+    long_call.ended = true;
     gemvec_result_free(out);
   });
-  while (!begun) std::this_thread::yield();
+  while (!long_call.begun) std::this_thread::yield();
   const gemvec_text one = text("one");
   int answered = 0;
   std::vector<float> first;
-  while (!ended && answered < 5) {
+  while (!long_call.ended && answered < 5) {
     gemvec_result* out = nullptr;
     EXPECT_EQ(gemvec_embed(model_.get(), &one, 1, nullptr, &out), GEMVEC_OK);
     const Answer answer(out);
     if (first.empty()) first = vectors_of(answer);
     EXPECT_EQ(vectors_of(answer), first);
-    if (!ended) ++answered;
+    if (!long_call.ended) ++answered;
   }
-  EXPECT_EQ(answered, 5);  // of a call that is many micro-batches long
+  long_call.enough = true;
   indexing.join();
+  EXPECT_EQ(answered, 5);
+  EXPECT_EQ(status, GEMVEC_CANCELLED);  // it had not ended before the short ones were answered
 }
 
 TEST_F(CApi, StopsWhenAskedTo) {

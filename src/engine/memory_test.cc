@@ -79,7 +79,8 @@ class Memory : public ::testing::TestWithParam<DType> {
 TEST_P(Memory, StaysAsItIsOverTenThousandTexts) {
   const auto embedder = load();
   ASSERT_TRUE(embedder.ok()) << embedder.error().message;
-  constexpr std::size_t kCall = 500, kCalls = 20;
+  // Where freed memory is kept, only the workspace's size can be looked at, and it is soon what it is.
+  constexpr std::size_t kCall = 500, kCalls = kFreedMemoryIsReturned ? 20 : 4;
   std::size_t private_after_warm_up = 0, workspace = 0;
   for (std::size_t call = 0; call < kCalls; ++call) {
     std::vector<std::string> texts;

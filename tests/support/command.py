@@ -3,11 +3,16 @@
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 
 BIN = os.environ["GEMVEC_BIN"]
 SANITIZED = bool(os.environ.get("GEMVEC_SANITIZE"))
+
+# Whoever runs the tests in the background may ignore Ctrl-C, and the command would go on ignoring it, as it should.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _state = {}
 

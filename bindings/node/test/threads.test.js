@@ -86,7 +86,8 @@ test("the garbage collector may run in the middle of a call, and takes models an
   execFileSync(process.execPath, ["--expose-gc", "-e", program], { timeout: 120000 });
 });
 
-test("10,000 calls use no more memory than 1,000", { timeout: 120000 }, () => {
+const sanitized = process.env.GEMVEC_SANITIZE ? "a sanitizer keeps freed memory on purpose" : false;
+test("10,000 calls use no more memory than 1,000", { timeout: 120000, skip: sanitized }, () => {
   const program = `
     const { EmbeddingGemma } = require(${library});
     (async () => {
