@@ -3,6 +3,7 @@ import os
 import pathlib
 import platform
 import subprocess
+import time
 
 FLAGS = ("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16", "amx_int8")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -82,6 +83,17 @@ class Usage:
         if total <= 0:
             return 0.0
         return max(0.0, (later.busy - self.busy) - (later.own - self.own)) / total
+
+
+def wait_until_idle(pid, seconds, window=0.5):
+    """Until the process takes less than a tenth of a core's time, for at most `seconds`; whether it came to that."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        before = Usage(pid)
+        time.sleep(window)
+        if Usage(pid).own - before.own < 0.1 * window:
+            return True
+    return False
 
 
 def memory_mb(pid):

@@ -13,6 +13,7 @@ import sys
 import time
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -41,9 +42,11 @@ class Record:
 
 
 class Client(asyncio.Protocol):
+    """A connection; when the server closes it, as some do after a hundred answers, another takes its place."""
+
     def __init__(self, load, stream):
         self.load, self.stream = load, stream
-        self.buffer, self.needed, self.status, self.current = bytearray(), None, 0, None
+        self.buffer, self.needed, self.status, self.current, self.last = bytearray(), None, 0, None, False
 
     def connection_made(self, transport):
         self.transport = transport
@@ -64,6 +67,7 @@ class Client(asyncio.Protocol):
             if end < 0:
                 return
             length = LENGTH.search(self.buffer, 0, end)
+            self.last = CLOSE.search(self.buffer, 0, end) is not None
             self.status = int(self.buffer[9:12])
             # A body in chunks ends with an empty one; nobody here sends trailers.
             self.needed = end + 4 + int(length.group(1)) if length else -1
@@ -78,6 +82,9 @@ class Client(asyncio.Protocol):
                                         tokens if good else 0))  # fmt: skip
         self.buffer.clear()
         self.needed = self.current = None
+        if self.last:
+            self.transport.close()
+            return
         pause = self.stream.pause if good else 0.05  # who was refused comes again a little later
         if pause:
             asyncio.get_running_loop().call_later(pause, self.send)
@@ -85,8 +92,13 @@ class Client(asyncio.Protocol):
             self.send()
 
     def connection_lost(self, error):
-        if self.current is not None and not self.load.stopped:
+        if self.load.stopped:
+            return
+        if self.current is not None:
             self.load.records.append(Record(self.stream.label, self.current[0], time.monotonic(), 0, 0, 0))
+        again = asyncio.get_running_loop().create_task(self.load.reconnect(self.stream))
+        self.load.tasks.add(again)
+        again.add_done_callback(self.load.tasks.discard)
 
 
 class Load:
@@ -96,18 +108,16 @@ class Load:
         self.port, self.streams, self.seconds, self.warm = port, streams, seconds, warm
         self.least, self.each_second = least, each_second
         self.records, self.stopped, self.driver_cpu = [], False, 0.0
+        self.transports, self.tasks = [], set()
 
     def run(self):
         asyncio.run(self.main())
         return self
 
     async def main(self):
-        loop = asyncio.get_running_loop()
-        transports = []
         for stream in self.streams:
             for _ in range(stream.connections):
-                made = await loop.create_connection(lambda s=stream: Client(self, s), "127.0.0.1", self.port)
-                transports.append(made[0])
+                await self.connect(stream)
         await asyncio.sleep(self.warm)
         self.begin, cpu = time.monotonic(), time.process_time()
         while self.running():
@@ -116,9 +126,24 @@ class Load:
                 self.each_second(time.monotonic() - self.begin)
         self.end, self.driver_cpu = time.monotonic(), time.process_time() - cpu
         self.stopped = True
-        for transport in transports:
+        for task in self.tasks:
+            task.cancel()
+        for transport in self.transports:
             transport.abort()
         await asyncio.sleep(0)
+
+    async def connect(self, stream):
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(lambda: Client(self, stream), "127.0.0.1", self.port)
+        self.transports.append(transport)
+
+    async def reconnect(self, stream):
+        while not self.stopped:
+            await asyncio.sleep(stream.pause or 0.001)
+            try:
+                return await self.connect(stream)
+            except OSError:  # it has no room, or is gone
+                await asyncio.sleep(0.05)
 
     def running(self):
         """At least `seconds`, and longer, up to four times, if less than `least` answers have come."""

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import pathlib
+import subprocess
 import sys
 import threading
 import unittest
@@ -14,8 +15,10 @@ import driver
 import main
 import report
 import texts
+from lib import machine
 
 ANSWER = b"HTTP/1.1 %d X\r\nContent-Length: 5\r\n\r\nhello"
+CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 
 
@@ -46,6 +49,9 @@ class Scripted:
                     await writer.drain()
                     await asyncio.sleep(0.001)
                     writer.write(answer[20:])
+                    if answer is CLOSING:
+                        writer.close()
+                        return
             except (asyncio.IncompleteReadError, ConnectionError):
                 writer.close()
 
@@ -89,8 +95,15 @@ class Driver(unittest.TestCase):
         self.assertEqual(sorted(run.summary()["statuses"]), ["200", "429"])
         self.assertEqual(sum(r.texts for r in run.records if r.status != 200), 0)
 
-    def test_a_connection_that_breaks_is_an_answer_of_status_0(self):
-        self.assertIn(0, [record.status for record in load([ANSWER % 200, ANSWER % 200, None]).records])
+    def test_a_connection_that_breaks_is_an_answer_of_status_0_and_is_made_anew(self):
+        statuses = [record.status for record in load([ANSWER % 200, ANSWER % 200, None], connections=1).records]
+        self.assertGreater(statuses.count(0), 1)
+        self.assertGreater(statuses.count(200), 2)
+
+    def test_a_server_may_close_a_connection_after_an_answer(self):
+        records = load([CLOSING], connections=1).records
+        self.assertGreater(len(records), 2)
+        self.assertEqual({record.status for record in records}, {200})
 
     def test_a_pause_is_made_between_requests(self):
         records = load([ANSWER % 200], connections=1, pause=0.1).records
@@ -105,6 +118,18 @@ class Driver(unittest.TestCase):
 
     def test_the_driver_knows_what_it_can_do(self):
         self.assertGreater(driver.ceiling(connections=4, seconds=0.3)["requests_per_s"], 0)
+
+
+class Idle(unittest.TestCase):
+    def process(self, *command):
+        process = subprocess.Popen(command)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process.pid
+
+    def test_a_process_at_work_is_waited_for(self):
+        self.assertFalse(machine.wait_until_idle(self.process(sys.executable, "-c", "while True: pass"), 0.3, window=0.2))
+        self.assertTrue(machine.wait_until_idle(self.process("sleep", "60"), 60, window=0.1))
 
 
 class Texts(unittest.TestCase):
