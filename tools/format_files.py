@@ -176,8 +176,12 @@ def with_one_added(meant):
 
 
 def numbers_of_gguf(path, tensors):
-    """What the gguf package says that the file holds, by the release's names. Norms must be those of `tensors`, plus 1."""
-    found = {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
+    """What the gguf package says that the file holds, by the release's names. Norms must be those of `tensors`, plus 1.
+
+    A file that comes from `gemvec convert` has the norms themselves as well, and llama.cpp's quantiser keeps them.
+    """
+    reader = gguf.GGUFReader(path)
+    found = {tensor.name: tensor for tensor in reader.tensors}
     meant = {}
     for name, array in tensors.items():
         tensor = found[gguf_name(name)]
@@ -186,7 +190,7 @@ def numbers_of_gguf(path, tensors):
             assert np.array_equal(numbers, array + np.float32(1)), name
             numbers = array
         meant[name] = np.ascontiguousarray(numbers, np.float32)
-    return with_one_added(meant)
+    return meant if "gemvec.norm_weights" in reader.fields else with_one_added(meant)
 
 
 def decoded(w, style):
