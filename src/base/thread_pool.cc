@@ -49,13 +49,14 @@ ThreadPool::~ThreadPool() {
   for (auto& worker : workers_) worker.join();
 }
 
-void ThreadPool::run_erased(std::size_t count, Call call, void* context) {
+void ThreadPool::run_erased(std::size_t count, Call call, void* context, std::uint32_t at_once) {
   if (workers_.empty() || count == 1) {
     for (std::size_t i = 0; i < count; ++i) call(context, i, 0);
     return;
   }
   call_ = call;
   context_ = context;
+  at_once_.store(at_once, std::memory_order_relaxed);
   for (std::size_t first = 0; first < count; first += kMostIndices) {
     run_shares(first, std::min(kMostIndices, count - first));
   }
@@ -66,9 +67,9 @@ void ThreadPool::run_shares(std::size_t first, std::size_t count) {
   count_ = static_cast<std::uint32_t>(count);
   done_.store(0, std::memory_order_relaxed);
   const std::uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
-  for (std::size_t i = 0; i < shares_.size(); ++i) {
-    const Range range = {epoch, static_cast<std::uint16_t>(i * count / shares_.size()),
-                         static_cast<std::uint16_t>((i + 1) * count / shares_.size())};
+  for (unsigned i = 0; i < size(); ++i) {
+    const Range range = {epoch, static_cast<std::uint16_t>(share(count, i)),
+                         static_cast<std::uint16_t>(share(count, i + 1))};
     shares_[i].left.store(range.left(), std::memory_order_release);
   }
   epoch_.store(epoch, std::memory_order_release);
@@ -96,11 +97,15 @@ void ThreadPool::drain(unsigned thread) {
     std::uint64_t left = share.load(std::memory_order_acquire);
     for (Range range = Range::of(left); range.epoch == epoch && range.begin < range.end;
          range = Range::of(left)) {
-      const std::size_t index = i == 0 ? range.begin++ : --range.end;
+      // Half of what is left at most: the rest is for those who are done sooner.
+      const auto half = static_cast<std::uint32_t>(range.end - range.begin + 1) / 2;
+      const std::uint32_t taken = i == 0 ? std::min(half, at_once_.load(std::memory_order_relaxed)) : 1;
+      const std::size_t index = i == 0 ? range.begin : range.end - 1U;
+      i == 0 ? range.begin = static_cast<std::uint16_t>(range.begin + taken) : --range.end;
       if (!share.compare_exchange_weak(left, range.left(), std::memory_order_acquire)) continue;
       count = count_;
-      call_(context_, first_ + index, thread);
-      ++ended;
+      for (std::uint32_t n = 0; n < taken; ++n) call_(context_, first_ + index + n, thread);
+      ended += taken;
       left = share.load(std::memory_order_acquire);
     }
   }

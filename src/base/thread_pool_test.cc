@@ -54,6 +54,32 @@ TEST(ThreadPool, AThreadTakesItsShareInOrderAndThenTheLastOfAnothers) {
   }
 }
 
+TEST(ThreadPool, CallsEveryIndexOnceWhenAThreadTakesSeveralAtOnce) {
+  ThreadPool pool(4);
+  for (std::size_t loop = 0; loop < 5'000; ++loop) {
+    const std::size_t count = 2 + loop * 7 % 61;
+    std::array<std::atomic<int>, 64> calls{};
+    const auto at_once = static_cast<std::uint32_t>(1 + loop % 5);
+    pool.run(
+        count, [&calls](std::size_t index, unsigned) { ++calls[index]; }, at_once);
+    for (std::size_t i = 0; i < calls.size(); ++i) ASSERT_EQ(calls[i], i < count ? 1 : 0) << i << ' ' << loop;
+  }
+}
+
+TEST(ThreadPool, OthersTakeAllButWhatABusyThreadHasTakenAtOnce) {
+  ThreadPool pool(2);
+  std::atomic<int> ended{0};
+  // A share is 10; the first 4 are one thread's, though it stays at the first.
+  pool.run(
+      20,
+      [&](std::size_t index, unsigned) {
+        while (index == 0 && ended.load() < 16) std::this_thread::yield();
+        ++ended;
+      },
+      4);
+  EXPECT_EQ(ended, 20);
+}
+
 TEST(ThreadPool, OthersTakeWhatABusyThreadHasLeft) {
   ThreadPool pool(2);
   std::atomic<int> ended{0};
