@@ -8,6 +8,7 @@
 
 #include "base/try.h"
 #include "model/embedding.h"
+#include "model/shared_product.h"
 #include "model/team.h"
 
 namespace gemvec::model {
@@ -218,7 +219,7 @@ class Pass {
       row += segment.count;
     }
     // An fp32 product reads the queries' rows as they are.
-    linear(layer.output, block, team, space.hidden.data(), config_.width, queries(block, 0), query_stride_);
+    linear(layer.output, gate_product(layer), block, team, queries(block, 0), query_stride_);
     for_rows(block, team, [&](std::size_t r) {
       add_norm(block, r, layer.post_attention_norm, layer.pre_ffn_norm, space, layer.gate_up, nullptr);
     });
@@ -245,11 +246,13 @@ class Pass {
   void feed_forward(std::size_t index, const Block& block, Team team) {
     const PackedLayer& layer = weights_.layers[index];
     BlockSpace& space = buffers(team);
-    gate(layer.gate_up, block, team);
+    gate(layer, block, team);
     for_rows(block, team, [&](std::size_t r) {
       operand(space.wide.data() + r * config_.ffn, config_.ffn, space, r, layer.down, nullptr);
     });
-    linear(layer.down, block, team, space.hidden.data(), config_.width, space.wide.data(), config_.ffn);
+    // Behind the last layer comes the head, a small one.
+    const PackedLayer& reader = weights_.layers[std::min(index + 1, config_.layers - 1)];
+    linear(layer.down, query_key_value_product(reader, team), block, team, space.wide.data(), config_.ffn);
     if (index + 1 < config_.layers) {
       const PackedLayer& next = weights_.layers[index + 1];
       for_rows(block, team, [&](std::size_t r) {
@@ -265,18 +268,19 @@ class Pass {
 
   // wide = GELU(gate) * up, [rows, ffn]: two panels of products at a time, which are still in the level-1 or
   // level-2 cache when the gate is applied.
-  void gate(const PackedLinear& layer, const Block& block, Team team) {
+  void gate(const PackedLayer& layer, const Block& block, Team team) {
     BlockSpace& space = buffers(team);
-    team.run(config_.ffn / kPanel, [&](std::size_t pair, unsigned thread) {
-      float* products = space_.threads[thread].pair.data();
-      multiply(layer, block, space, space.hidden.data(), config_.width, 2 * pair, 2, products, 2 * kPanel,
-               thread);
-      for (std::size_t r = 0; r < block.rows; ++r) {
-        const float* gate = products + r * 2 * kPanel;
-        kernels_.geglu->geglu(gate, gate + kPanel, kPanel,
-                              space.wide.data() + r * config_.ffn + pair * kPanel);
-      }
-    });
+    share(gate_product(layer), linear_product(layer.down, team), team,
+          [&](const PanelRange& pair, const std::byte* next, unsigned thread) {
+            float* products = space_.threads[thread].pair.data();
+            multiply(pair, next, block, space, space.hidden.data(), config_.width, products, 2 * kPanel,
+                     thread);
+            for (std::size_t r = 0; r < block.rows; ++r) {
+              const float* gate = products + r * 2 * kPanel;
+              kernels_.geglu->geglu(gate, gate + kPanel, kPanel,
+                                    space.wide.data() + r * config_.ffn + pair.first / 2 * kPanel);
+            }
+          });
   }
 
   // queries = the last norm of the residual: the hidden states, [tokens, width].
@@ -324,40 +328,53 @@ class Pass {
     return team.alone() ? panels : std::max<std::size_t>(1, panels / (16 * pool_.size()));
   }
 
+  SharedProduct linear_product(const PackedLinear& layer, Team team) const {
+    return {layer, panels_per_task(layer.panels(), team)};
+  }
+  SharedProduct query_key_value_product(const PackedLayer& layer, Team team) const {
+    return {layer.query_key, layer.value, panels_per_task(layer.query_key.panels(), team)};
+  }
+  // A task is a panel of gate and the panel of up that belongs to it.
+  static SharedProduct gate_product(const PackedLayer& layer) { return {layer.gate_up, 2}; }
+
+  // body(panels, next, thread) for every task of a product; `next` is what the thread reads when it has done
+  // its share, or null.
+  template <class Body>
+  void share(const SharedProduct& product, const SharedProduct& following, Team team, Body&& body) {
+    const std::size_t tasks = product.tasks();
+    team.run(tasks, [&](std::size_t task, unsigned thread) {
+      const bool last = task + 1 == team.share_end(tasks, thread);
+      body(product.at(task), last ? following.first_weights(team, thread) : nullptr, thread);
+    });
+  }
+
   // wide = q | k | v, [rows, qkv_width]. Both products in one go of the team, with one barrier.
   void query_key_value(const PackedLayer& layer, const Block& block, Team team) {
     BlockSpace& space = buffers(team);
-    const PackedLinear* const parts[] = {&layer.value, &layer.query_key};
-    const std::size_t columns[] = {layer.query_key.outputs, 0};
-    const std::size_t step = panels_per_task(layer.query_key.panels(), team);
-    const std::size_t value_tasks = ceil_div(layer.value.panels(), step);
-    team.run(value_tasks + ceil_div(layer.query_key.panels(), step), [&](std::size_t task, unsigned thread) {
-      const std::size_t part = task < value_tasks ? 0 : 1;
-      const std::size_t first = (task - part * value_tasks) * step;
-      multiply(*parts[part], block, space, space.hidden.data(), config_.width, first,
-               std::min(step, parts[part]->panels() - first),
-               space.wide.data() + columns[part] + first * kPanel, config_.qkv_width(), thread);
-    });
+    share(query_key_value_product(layer, team), linear_product(layer.output, team), team,
+          [&](const PanelRange& part, const std::byte* next, unsigned thread) {
+            const std::size_t column = part.layer == &layer.value ? layer.query_key.outputs : 0;
+            multiply(part, next, block, space, space.hidden.data(), config_.width,
+                     space.wide.data() + column + part.first * kPanel, config_.qkv_width(), thread);
+          });
   }
 
-  // out = in * W^T over the block's rows. `in` is what fp32 products read; it is `hidden` unless given.
-  void linear(const PackedLinear& layer, const Block& block, Team team, float* out, std::size_t out_stride,
-              const float* in = nullptr, std::size_t in_stride = 0) {
+  // hidden = in * W^T over the block's rows. `in` is what fp32 products read. `following`: the product after
+  // it.
+  void linear(const PackedLinear& layer, const SharedProduct& following, const Block& block, Team team,
+              const float* in, std::size_t in_stride) {
     BlockSpace& space = buffers(team);
-    if (in == nullptr) in = space.hidden.data(), in_stride = config_.width;
-    const std::size_t panels = layer.panels(), step = panels_per_task(panels, team);
-    team.run(ceil_div(panels, step), [&](std::size_t task, unsigned thread) {
-      const std::size_t first = task * step;
-      multiply(layer, block, space, in, in_stride, first, std::min(step, panels - first),
-               out + first * kPanel, out_stride, thread);
-    });
+    share(linear_product(layer, team), following, team,
+          [&](const PanelRange& part, const std::byte* next, unsigned thread) {
+            multiply(part, next, block, space, in, in_stride, space.hidden.data() + part.first * kPanel,
+                     config_.width, thread);
+          });
   }
 
-  // Panels first .. first + panels - 1 of a layer, for all rows of a block.
-  void multiply(const PackedLinear& layer, const Block& block, BlockSpace& space, const float* in,
-                std::size_t in_stride, std::size_t first, std::size_t panels, float* out,
-                std::size_t out_stride, unsigned thread) {
-    const std::byte* weights = layer.data + first * layer.panel_bytes();
+  // Some panels of a layer, for all rows of a block.
+  void multiply(const PanelRange& part, const std::byte* next, const Block& block, BlockSpace& space,
+                const float* in, std::size_t in_stride, float* out, std::size_t out_stride, unsigned thread) {
+    const PackedLinear& layer = *part.layer;
     if (has_codes(layer.encoding)) {
       kernels::GemmInt8Args args;
       args.a = space.codes.data();
@@ -365,12 +382,13 @@ class Pass {
       args.a_groups = space.groups.data();
       args.group = group_of(layer.inputs);
       args.ldg = layer.inputs / args.group;
-      args.b = weights;
+      args.b = part.weights();
+      args.next = next;
       args.c = out;
       args.ldc = out_stride;
       args.m = block.rows;
       args.k = layer.inputs;
-      args.panels = panels;
+      args.panels = part.panels;
       args.scratch = space_.threads[thread].gemm.data();
       return int8_kernel(*kernels_.gemm_int8, layer.encoding)(args);
     }
@@ -378,15 +396,18 @@ class Pass {
     kernels::GemmArgs args;
     args.a = !f32 && bf16_products_ ? static_cast<const void*>(space.bf16.data()) : in;
     args.lda = !f32 && bf16_products_ ? layer.inputs : in_stride;
-    args.b = weights;
+    args.b = part.weights();
     args.b_panel_stride = layer.inputs * kPanel;
+    args.next = next;
     args.c = out;
     args.ldc = out_stride;
     args.m = block.rows;
     args.k = layer.inputs;
-    args.panels = panels;
+    args.panels = part.panels;
     (f32 ? kernels_.gemm->f32 : bf16_products_ ? kernels_.gemm->bf16 : kernels_.gemm->bf16_wide)(args);
-    if (observer_ != nullptr && first == 0) observer_->inputs(layer, block.row, block.rows, in, in_stride);
+    if (observer_ != nullptr && part.first == 0) {
+      observer_->inputs(layer, block.row, block.rows, in, in_stride);
+    }
   }
 
   // pooled = mean over all tokens of a text, BOS, EOS and prompt included.

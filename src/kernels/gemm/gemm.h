@@ -30,6 +30,9 @@ struct GemmArgs {
   std::size_t m = 0;
   std::size_t k = 0;  // even for bf16 operands
   std::size_t panels = 0;
+  // What is asked for from memory while the last panel is multiplied: what this thread will read next. Null:
+  // what lies behind the panel.
+  const void* next = nullptr;
 };
 
 using GemmFn = void (*)(const GemmArgs& args);

@@ -71,6 +71,9 @@ struct GemmInt8Args {
   std::size_t k = 0;      // multiple of group
   std::size_t group = 0;  // 32, 64 or 128
   std::size_t panels = 0;
+  // What is asked for from memory while the last panel is multiplied: what this thread will read next. Null:
+  // what lies behind the panel.
+  const std::byte* next = nullptr;
   void* scratch = nullptr;  // gemm_int8_scratch_bytes(k), 64-byte aligned, the call's own
 };
 

@@ -152,7 +152,9 @@ void multiply_int8(const GemmInt8Args& args) {
   const std::size_t bytes = Panel::bytes(args.k, args.group);
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
     const std::byte* from = args.b + panel * bytes;
-    Ahead next(from + bytes, bytes);
+    const bool last = panel + 1 == args.panels && args.next != nullptr;
+    Ahead next(last ? args.next : from + bytes, bytes,
+               kPanel / kInt8TileColumns * tiles * (args.k / Dot::kStep));
     for (std::size_t column = 0; column < kPanel; column += kInt8TileColumns) {
       const TileB b = Panel::tile(from, column, args.k, args.group, args.scratch);
       float* c = args.c + panel * kPanel + column;

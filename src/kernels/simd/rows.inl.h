@@ -35,26 +35,31 @@ struct Rows {
   }
 };
 
-// The panel of B that follows the one at hand, asked for a line at each step of k of the tiles before it:
-// else the first tile of every panel would wait for each of its lines, from the level-3 cache or, where a
-// query alone passes once over all weights, from memory. A line a step, because the processor can only wait
-// for some twenty at a time. Prefetching never faults, so the last panel may ask for what lies behind it,
-// which mostly is the next product's first.
+// The panel of B that follows the one at hand, asked for at each step of k of the tiles before it: else the
+// first tile of every panel would wait for each of its lines, from the level-3 cache or, where a query alone
+// passes once over all weights, from memory. Evenly over all these steps, however many tiles there are,
+// because the processor can only wait for some twenty lines at a time and memory brings no more for being
+// asked in a rush: so a line may be asked for in several steps. Prefetching never faults, so the last panel
+// may ask for what lies behind it, which mostly is the next product's first.
 class Ahead {
  public:
   static constexpr std::size_t kLine = 64;
 
-  Ahead(const void* panel, std::size_t bytes) : at_(static_cast<const char*>(panel)), end_(at_ + bytes) {}
-  // What the next tile asks for first, and bytes from one line to the next: none when all is on its way.
+  // `asks`: steps of all tiles before the panel. A line a step at most.
+  Ahead(const void* panel, std::size_t bytes, std::size_t asks = 1)
+      : at_(static_cast<const char*>(panel)), end_(at_ + bytes), step_((bytes + asks - 1) / asks) {
+    if (step_ > kLine) step_ = kLine;
+  }
+  // What the next tile asks for first, and bytes from one ask to the next.
   [[nodiscard]] const char* at() const { return at_; }
-  [[nodiscard]] std::size_t step() const { return at_ < end_ ? kLine : 0; }
-  // A tile has asked for `lines`.
-  void pass(std::size_t lines) { at_ += lines * step(); }
+  [[nodiscard]] std::size_t step() const { return step_; }
+  // A tile has asked `asks` times.
+  void pass(std::size_t asks) { at_ += asks * step_; }
   // Asks for `lines` at once, every second of them: processors with tiles fetch two at a time.
   void ask_in_pairs(std::size_t lines) {
-    if (step() == 0) return;
+    if (at_ >= end_) return;
     for (std::size_t i = 0; i < lines; i += 2) ask(at_ + i * kLine);
-    pass(lines);
+    at_ += lines * kLine;
   }
   // Into the level-2 cache: the panel at hand has the first.
   static void ask(const char* line) { __builtin_prefetch(line, 0, 2); }
@@ -62,6 +67,7 @@ class Ahead {
  private:
   const char* at_;
   const char* end_;
+  std::size_t step_;
 };
 
 }  // namespace
