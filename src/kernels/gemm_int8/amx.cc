@@ -131,11 +131,11 @@ class ProductAmx {
     const std::size_t before_step = first ? 0 : kMostPanels * kPanel;
     const RowGroup* of_row = args_.a_groups + row * ldg + group.number;
     for (std::size_t r = 0; r < rows; ++r) {
-      const __m512i zero = _mm512_set1_epi32(of_row->bias);
+      const __m512i start = _mm512_set1_epi32(of_row->start);
       const Vec factor = Vec::set(of_row->scale);
 #pragma GCC unroll 4
       for (int i = 0; i < kTiles; ++i) {
-        const Dot sum = {_mm512_add_epi32(_mm512_loadu_si512(products_[i][r]), zero)};
+        const Dot sum = {_mm512_add_epi32(_mm512_loadu_si512(products_[i][r]), start)};
         const Vec so_far =
             Vec::load(before[i / 2] + r * before_step + static_cast<std::size_t>(i % 2) * kTileSums);
         Vec::fma(sum.to_float(), factor * scales[i], so_far)

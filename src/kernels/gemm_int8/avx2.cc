@@ -100,8 +100,8 @@ struct DotInt6 : Sums<DotInt6> {
     __m256i first, second;
   };
 
-  // RowGroup::bias takes back 128 a code, and there are 32 to take back.
-  static DotInt6 start(std::int32_t bias) { return set(bias / (128 / kInt6Zero)); }
+  // RowGroup::start takes back 128 a code, and there are 32 to take back.
+  static DotInt6 start(std::int32_t n) { return set((n - kFloatBits) / (128 / kInt6Zero)); }
   static const std::byte* load(const std::byte* p) { return p; }
   static Row broadcast(const Code* p) { return {quad(p), quad(p + 4)}; }
   static DotInt6 dot(DotInt6 sums, const Row& a, const std::byte* b) {

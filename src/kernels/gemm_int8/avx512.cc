@@ -19,7 +19,7 @@ struct Dot {
   __m512i v;
 
   static Dot set(std::int32_t n) { return {_mm512_set1_epi32(n)}; }
-  static Dot start(std::int32_t bias) { return set(bias); }
+  static Dot start(std::int32_t n) { return set(n); }
   static Dot load(const std::byte* p) { return {_mm512_loadu_si512(p)}; }
   static Dot broadcast(const Code* p) {
     std::int32_t pair;
@@ -27,7 +27,7 @@ struct Dot {
     return {_mm512_set1_epi32(pair)};
   }
   static Dot dot(Dot sums, Dot a, Dot b) { return {_mm512_add_epi32(sums.v, _mm512_madd_epi16(a.v, b.v))}; }
-  [[nodiscard]] Vec to_float() const { return {_mm512_cvtepi32_ps(v)}; }
+  [[nodiscard]] Vec to_float() const { return Vec{_mm512_castsi512_ps(v)} - Vec::set(kFloatZero); }
 
   // Unpacked, the four lanes of 128-bit part i hold columns 2 i, 2 i + 1, 8 + 2 i, 9 + 2 i: the order that
   // widening in 128-bit parts leaves.

@@ -18,7 +18,7 @@ struct Dot {
   __m512i v;
 
   static Dot set(std::int32_t n) { return {_mm512_set1_epi32(n)}; }
-  static Dot start(std::int32_t bias) { return set(bias); }
+  static Dot start(std::int32_t n) { return set(n); }
   static Dot load(const std::byte* p) { return {_mm512_loadu_si512(p)}; }
   static Dot broadcast(const Code* p) {
     std::int32_t quad;
@@ -27,7 +27,7 @@ struct Dot {
   }
   // The first factor is unsigned: B's codes + 128.
   static Dot dot(Dot sums, Dot a, Dot b) { return {_mm512_dpbusd_epi32(sums.v, b.v, a.v)}; }
-  [[nodiscard]] Vec to_float() const { return {_mm512_cvtepi32_ps(v)}; }
+  [[nodiscard]] Vec to_float() const { return Vec{_mm512_castsi512_ps(v)} - Vec::set(kFloatZero); }
   static Vec lanes(Vec x) { return x; }
   static void natural(Vec x, Vec y, float* to) {
     x.store(to);

@@ -138,7 +138,7 @@ struct Problem {
       for (std::size_t g = 0; g < k / group; ++g) {
         int sum = 0;
         for (std::size_t p = g * group; p < (g + 1) * group; ++p) sum += a[i * k + p];
-        groups[i * ldg + g] = {a_scales[i * (k / group) + g], -128 * sum};
+        groups[i * ldg + g] = {a_scales[i * (k / group) + g], kFloatBits - 128 * sum};
       }
     }
     auto scratch = std::move(*base::AlignedBuffer<std::byte>::create(gemm_int8_scratch_bytes(k)));

@@ -70,7 +70,7 @@ struct PanelInt4 {
   }
 };
 
-// One row of A times kColumns columns. The codes here have no 128 to take back: RowGroup::bias is not used.
+// One row of A times kColumns columns. The codes here have no 128 to take back: RowGroup::start is not used.
 void row_times_columns(const std::int16_t* a, const RowGroup* groups, const std::int16_t* b,
                        const float* scales, const float* bias, const GemmInt8Args& args, float* c) {
   float sums[kColumns];

@@ -6,10 +6,10 @@
 //                             32-bit sums, as many of fp32 sums, 2 for B, 1 for A
 //   kStepBytes, kStepBytes8   from one step of unpacked codes to the next, and of those of unpack8
 //   set(n)                    all lanes n
-//   start(bias)               sums before a group's first product, of RowGroup::bias
+//   start(n)                  sums before a group's first product, of RowGroup::start
 //   load(p), broadcast(p)     a step of a register's columns of B; kStep codes of A in every lane
 //   dot(sums, a, b)           sums += products
-//   to_float()                Vec
+//   to_float()                Vec, what was added since start()
 //   natural(v), lanes(v)      from the order of columns that unpacked panels have to C's, and back
 //   unpack8, unpack4          a panel's tile of columns as load() wants it: into scratch, which is returned,
 //                             or as it is
@@ -55,7 +55,7 @@ struct TileInt8 {
       Dot acc[R][kInt8TileRegs];
 #pragma GCC unroll 6
       for (int r = 0; r < R; ++r) {
-        for (auto& sum : acc[r]) sum = Dot::start(groups[static_cast<std::size_t>(r) * ldg + g].bias);
+        for (auto& sum : acc[r]) sum = Dot::start(groups[static_cast<std::size_t>(r) * ldg + g].start);
       }
       for (std::size_t p = 0; p < group; p += Dot::kUnroll * Dot::kStep) {
 #pragma GCC unroll 8

@@ -27,10 +27,19 @@ constexpr std::size_t group_of(std::size_t k) {
   return k % kMaxGroup == 0 ? kMaxGroup : k % 64 == 0 ? 64 : kMinGroup;
 }
 
+// The bits of the float 1.5 * 2^23, whose last bit is worth 1: with an integer n, |n| < 2^22, added to them
+// they are those of 1.5 * 2^23 + n. So a sum of products that begins with them becomes a float by one
+// subtraction, which AMD's processors do beside products of codes; a conversion they do in a product's place.
+inline constexpr std::int32_t kFloatBits = 0x4B400000;
+inline constexpr float kFloatZero = 0x1.8p23F;
+static_assert(kMaxGroup * 127 * 127 < (1U << 22U), "a group's sum");
+
 // What the matrix product needs to know of one group of one row.
 struct RowGroup {
-  float scale = 0;        // of the codes; 0 if all are 0
-  std::int32_t bias = 0;  // -128 * sum of the codes: takes back the 128 that is added to every weight's code
+  float scale = 0;  // of the codes; 0 if all are 0
+  // kFloatBits - 128 * sum of the codes: what a sum of products begins with, because 128 is added to every
+  // weight's code.
+  std::int32_t start = kFloatBits;
 };
 
 struct QuantizeKernels {

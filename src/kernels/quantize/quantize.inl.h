@@ -58,7 +58,7 @@ inline void quantize_groups(const float* x, std::size_t count, Code* codes, RowG
       sum = sum + code;
       code.store(codes + at);
     }
-    groups[g].bias = -128 * sum.total();
+    groups[g].start = kFloatBits - 128 * sum.total();
   }
 }
 

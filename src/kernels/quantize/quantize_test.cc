@@ -97,7 +97,7 @@ TEST_P(Quantize, GivesTheSameBitsAsPlainCode) {
     EXPECT_EQ(here.codes, plain.codes);
     for (std::size_t i = 0; i < here.groups.size(); ++i) {
       EXPECT_EQ(here.groups[i].scale, plain.groups[i].scale);
-      EXPECT_EQ(here.groups[i].bias, plain.groups[i].bias);
+      EXPECT_EQ(here.groups[i].start, plain.groups[i].start);
     }
   }
 }
@@ -112,7 +112,7 @@ TEST_P(Quantize, UsesTheWholeRangeAndSumsTheCodes) {
       sum += q.codes[i];
     }
     EXPECT_EQ(top, 127);
-    EXPECT_EQ(q.groups[g].bias, -128 * sum);
+    EXPECT_EQ(q.groups[g].start, kFloatBits - 128 * sum);
   }
 }
 
@@ -122,7 +122,7 @@ TEST_P(Quantize, MakesZerosOfZerosAndOfWhatIsTooSmall) {
     for (const int code : q.codes) ASSERT_EQ(code, 0);
     for (const RowGroup& g : q.groups) {
       ASSERT_EQ(g.scale, 0);
-      ASSERT_EQ(g.bias, 0);
+      ASSERT_EQ(g.start, kFloatBits);
     }
   }
 }
