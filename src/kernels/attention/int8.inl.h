@@ -66,14 +66,10 @@ class Int8Scores {
     const std::size_t column = key % kPanel, ldg = head_dim_ / group_;
     const TileB b = {panel + column * 4, Dot::kStepBytes8,
                      floats_at(panel, panel_codes_int8(head_dim_), column), kNoBias};
-    const std::size_t tiles = (rows + Dot::kTileRows - 1) / Dot::kTileRows;
-    for (std::size_t tile = 0; tile < tiles; ++tile) {
-      const std::size_t begin = tile * rows / tiles, end = (tile + 1) * rows / tiles;
-      run_int8_rows<Dot, Dot::kTileRows>(static_cast<int>(end - begin), codes_ + (first + begin) * stride_,
-                                         stride_, groups_ + (first + begin) * ldg, ldg, b,
-                                         to + begin * kScoreStride, kScoreStride, head_dim_, group_,
-                                         Ahead(panel, 0));
-    }
+    const RowsInt8<Code> at = {
+        codes_ + first * stride_, stride_, groups_ + first * ldg, ldg, to, kScoreStride, head_dim_, group_};
+    Ahead nothing(panel, 0);
+    multiply_rows<Dot>(at, rows, b, nothing);
   }
 
  private:

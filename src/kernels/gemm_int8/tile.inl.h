@@ -34,13 +34,41 @@ struct TileB {
   const float* bias;
 };
 
+// Rows of A and C.
+template <class Code>
+struct RowsInt8 {
+  const Code* a;
+  std::size_t lda;
+  const RowGroup* groups;
+  std::size_t ldg;
+  float* c;
+  std::size_t ldc;
+  std::size_t k, group;
+
+  void advance(std::size_t rows) {
+    a += rows * lda;
+    groups += rows * ldg;
+    c += rows * ldc;
+  }
+};
+
 template <class Dot, int R>
 struct TileInt8 {
   using Code = typename Dot::Code;
 
-  static void run(const Code* a, std::size_t lda, const RowGroup* groups, std::size_t ldg, const TileB& b,
-                  float* c, std::size_t ldc, std::size_t k, std::size_t group, const Ahead& next) {
-    Rows<Code, R> rows(a, lda);
+  // `tiles` tiles of R rows, one below the other.
+  static void run(RowsInt8<Code>& at, std::size_t tiles, const TileB& b, Ahead& next) {
+    const std::size_t groups = at.k / at.group;
+    for (std::size_t tile = 0; tile < tiles; ++tile) {
+      multiply(at, groups, b, next);
+      at.advance(R);
+      next.pass(at.k / Dot::kStep);
+    }
+  }
+
+  static void multiply(const RowsInt8<Code>& at, std::size_t groups, const TileB& b, const Ahead& next) {
+    Rows<Code, R> rows(at.a, at.lda);
+    const RowGroup* row_groups = at.groups;
     const std::byte* codes = b.codes;
     const char* ahead = next.at();
     const std::size_t ahead_step = next.step();
@@ -51,13 +79,13 @@ struct TileInt8 {
       sums[r][0] = Dot::lanes(Vec::load(b.bias));
       sums[r][1] = Dot::lanes(Vec::load(b.bias + Vec::kLanes));
     }
-    for (std::size_t g = 0; g < k / group; ++g) {
+    for (std::size_t g = 0; g < groups; ++g, ++row_groups) {
       Dot acc[R][kInt8TileRegs];
 #pragma GCC unroll 6
       for (int r = 0; r < R; ++r) {
-        for (auto& sum : acc[r]) sum = Dot::start(groups[static_cast<std::size_t>(r) * ldg + g].start);
+        for (auto& sum : acc[r]) sum = Dot::start(row_groups[static_cast<std::size_t>(r) * at.ldg].start);
       }
-      for (std::size_t p = 0; p < group; p += Dot::kUnroll * Dot::kStep) {
+      for (std::size_t p = 0; p < at.group; p += Dot::kUnroll * Dot::kStep) {
 #pragma GCC unroll 8
         for (std::size_t u = 0; u < Dot::kUnroll; ++u) {
           const auto b0 = Dot::load(codes);
@@ -78,28 +106,35 @@ struct TileInt8 {
       const Vec s1 = Dot::lanes(Vec::load(b.scales + g * kPanel + Vec::kLanes));
 #pragma GCC unroll 6
       for (int r = 0; r < R; ++r) {
-        const Vec scale = Vec::set(groups[static_cast<std::size_t>(r) * ldg + g].scale);
+        const Vec scale = Vec::set(row_groups[static_cast<std::size_t>(r) * at.ldg].scale);
         sums[r][0] = Vec::fma(acc[r][0].to_float(), scale * s0, sums[r][0]);
         sums[r][1] = Vec::fma(acc[r][1].to_float(), scale * s1, sums[r][1]);
       }
     }
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r) {
-      float* to = c + static_cast<std::size_t>(r) * ldc;
-      Dot::natural(sums[r][0], sums[r][1], to);
+      Dot::natural(sums[r][0], sums[r][1], at.c + static_cast<std::size_t>(r) * at.ldc);
     }
   }
 };
 
 template <class Dot, int R>
-void run_int8_rows(int rows, const typename Dot::Code* a, std::size_t lda, const RowGroup* groups,
-                   std::size_t ldg, const TileB& b, float* c, std::size_t ldc, std::size_t k,
-                   std::size_t group, const Ahead& next) {
+void run_int8_tiles(std::size_t rows, RowsInt8<typename Dot::Code>& at, std::size_t tiles, const TileB& b,
+                    Ahead& next) {
   if (rows == R) {
-    TileInt8<Dot, R>::run(a, lda, groups, ldg, b, c, ldc, k, group, next);
+    TileInt8<Dot, R>::run(at, tiles, b, next);
   } else if constexpr (R > 1) {
-    run_int8_rows<Dot, R - 1>(rows, a, lda, groups, ldg, b, c, ldc, k, group, next);
+    run_int8_tiles<Dot, R - 1>(rows, at, tiles, b, next);
   }
+}
+
+// m rows times a tile's columns. Rows are dealt out evenly, as in kernels/gemm: 17 of them as 6, 6 and 5.
+template <class Dot>
+void multiply_rows(RowsInt8<typename Dot::Code> at, std::size_t m, const TileB& b, Ahead& next) {
+  constexpr std::size_t kMost = Dot::kTileRows;
+  const std::size_t tiles = (m + kMost - 1) / kMost, rows = m / tiles, larger = m % tiles;
+  if (larger != 0) run_int8_tiles<Dot, Dot::kTileRows>(rows + 1, at, larger, b, next);
+  run_int8_tiles<Dot, Dot::kTileRows>(rows, at, tiles - larger, b, next);
 }
 
 inline const float* floats_at(const std::byte* panel, std::size_t offset, std::size_t column) {
@@ -141,31 +176,30 @@ struct PanelInt4 {
 };
 
 // All of C, a tile's columns at a time: the unpacked codes (24 KB of AVX2's int8 at k = 768) stay in the
-// level-1 or level-2 cache while every tile of rows passes over them. Rows are dealt out evenly, as in
-// kernels/gemm.
+// level-1 or level-2 cache while every tile of rows passes over them.
 template <class Panel>
 void multiply_int8(const GemmInt8Args& args) {
   using Dot = typename Panel::Dot;
+  using Code = typename Dot::Code;
   if (args.m == 0) return;
   const std::size_t tiles = (args.m + Dot::kTileRows - 1) / Dot::kTileRows;
-  const auto* a = static_cast<const typename Dot::Code*>(args.a);
   const std::size_t bytes = Panel::bytes(args.k, args.group);
+  RowsInt8<Code> rows = {static_cast<const Code*>(args.a),
+                         args.lda,
+                         args.a_groups,
+                         args.ldg,
+                         args.c,
+                         args.ldc,
+                         args.k,
+                         args.group};
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
     const std::byte* from = args.b + panel * bytes;
     const bool last = panel + 1 == args.panels && args.next != nullptr;
     Ahead next(last ? args.next : from + bytes, bytes,
                kPanel / kInt8TileColumns * tiles * (args.k / Dot::kStep));
     for (std::size_t column = 0; column < kPanel; column += kInt8TileColumns) {
-      const TileB b = Panel::tile(from, column, args.k, args.group, args.scratch);
-      float* c = args.c + panel * kPanel + column;
-      for (std::size_t tile = 0; tile < tiles; ++tile) {
-        const std::size_t begin = tile * args.m / tiles;
-        const std::size_t end = (tile + 1) * args.m / tiles;
-        run_int8_rows<Dot, Dot::kTileRows>(static_cast<int>(end - begin), a + begin * args.lda, args.lda,
-                                           args.a_groups + begin * args.ldg, args.ldg, b,
-                                           c + begin * args.ldc, args.ldc, args.k, args.group, next);
-        next.pass(args.k / Dot::kStep);
-      }
+      multiply_rows<Dot>(rows, args.m, Panel::tile(from, column, args.k, args.group, args.scratch), next);
+      rows.c += kInt8TileColumns;
     }
   }
 }
