@@ -92,12 +92,15 @@ double measure_peak_gflops(const Embedder& embedder) {
   const auto peak = int8                   ? impl.kernels->gemm_int8->peak
                     : impl.bf16_products() ? gemm.peak_bf16
                                            : gemm.peak_f32;
-  // 2e6 rounds of 24 multiply-adds take 5 to 30 ms on current cores: long enough to time, short enough to
-  // repeat.
+  // 2e6 rounds of 24 multiply-adds take 5 to 30 ms on current cores. For a third of a second, because others
+  // may have the machine for a tenth, and five times at least, because a thread that has yet to wake up is
+  // not waited for.
   constexpr std::size_t kIterations = 2'000'000;
   constexpr int kRuns = 5;
+  constexpr std::chrono::milliseconds kTime{300};
+  const auto begin = std::chrono::steady_clock::now();
   double best = 0;
-  for (int run = 0; run < kRuns; ++run) {
+  for (int run = 0; run < kRuns || std::chrono::steady_clock::now() - begin < kTime; ++run) {
     std::vector<double> flops(impl.pool->size());
     const auto start = std::chrono::steady_clock::now();
     impl.pool->run(flops.size(), [&](std::size_t i, unsigned) {
