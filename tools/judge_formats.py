@@ -135,6 +135,8 @@ def main():
     parser.add_argument("--pieces", action="store_true")
     parser.add_argument("--list", action="version", version="\n".join(KINDS), help="the kinds")
     arguments = parser.parse_args()
+    if not arguments.release.is_dir():
+        parser.error(f"RELEASE: expected a folder with the release, as `gemvec pull` prints it, not {str(arguments.release)!r}")
     results = [judge(kind, arguments) for kind in arguments.kinds or KINDS]
     return 0 if all(results) else 1
 
