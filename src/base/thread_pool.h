@@ -32,10 +32,12 @@ class ThreadPool {
   // all calls have ended. Each thread has a share of consecutive indices, which it takes in ascending order,
   // one at a time: so it can ask for the next index's memory while it works on one. Who has none left takes
   // the last one of another's.
+  //
   // at_once: of its own share a thread takes up to so many, if as many are left. Taking is a locked
   // instruction, which waits for the stores of the body before it: for bodies of a microsecond that is worth
-  // saving. But what is taken nobody else can do. REQUIRES: one caller at a time; body does not throw and
-  // does not call run().
+  // saving. But what is taken nobody else can do.
+  //
+  // REQUIRES: one caller at a time; body does not throw and does not call run().
   template <class Body>
   void run(std::size_t count, Body&& body, std::uint32_t at_once = 1) {
     using Plain = std::remove_reference_t<Body>;

@@ -130,8 +130,7 @@ void multiply_bf16(const GemmArgs& all) {
     for (std::size_t panel = 0; panel < args.panels; panel += ProductBf16::kMostPanels) {
       const std::size_t count = args.panels - panel < 2 ? 1 : 2;
       const auto* b = static_cast<const std::uint16_t*>(args.b) + panel * args.b_panel_stride;
-      const bool last = panel + count == args.panels && args.next != nullptr;
-      Ahead next(last ? args.next : static_cast<const void*>(b + count * args.b_panel_stride),
+      Ahead next(read_next(b + count * args.b_panel_stride, panel + count == args.panels, args.next),
                  count * args.k * kPanel * sizeof(std::uint16_t));
       product.multiply_panels(b, count, args.c + panel * kPanel, next);
     }

@@ -121,8 +121,7 @@ void multiply(const GemmArgs& args) {
   const std::size_t tiles = (args.m + kMaxRows - 1) / kMaxRows;
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
     const B* b = static_cast<const B*>(args.b) + panel * args.b_panel_stride;
-    const bool last = panel + 1 == args.panels && args.next != nullptr;
-    Ahead next(last ? args.next : static_cast<const void*>(b + args.b_panel_stride),
+    Ahead next(read_next(b + args.b_panel_stride, panel + 1 == args.panels, args.next),
                args.k * kPanel * sizeof(B), kPanel / kTileColumns * tiles * (args.k / kPerColumn));
     for (std::size_t column = 0; column < kPanel; column += kTileColumns) {
       float* c = args.c + panel * kPanel + column;

@@ -169,8 +169,7 @@ void multiply_amx(const GemmInt8Args& all) {
     for (std::size_t panel = 0; panel < args.panels; panel += ProductAmx::kMostPanels) {
       const std::size_t count = args.panels - panel < 2 ? 1 : 2;
       const std::byte* from = args.b + panel * bytes;
-      const bool last = panel + count == args.panels && args.next != nullptr;
-      Ahead next(last ? args.next : from + count * bytes, count * bytes);
+      Ahead next(read_next(from + count * bytes, panel + count == args.panels, args.next), count * bytes);
       TileB b[ProductAmx::kMostPanels];
       for (std::size_t i = 0; i < count; ++i) {
         auto* scratch = static_cast<std::byte*>(args.scratch) + i * panel_codes_int8(args.k);

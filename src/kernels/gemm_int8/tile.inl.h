@@ -194,8 +194,7 @@ void multiply_int8(const GemmInt8Args& args) {
                          args.group};
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
     const std::byte* from = args.b + panel * bytes;
-    const bool last = panel + 1 == args.panels && args.next != nullptr;
-    Ahead next(last ? args.next : from + bytes, bytes,
+    Ahead next(read_next(from + bytes, panel + 1 == args.panels, args.next), bytes,
                kPanel / kInt8TileColumns * tiles * (args.k / Dot::kStep));
     for (std::size_t column = 0; column < kPanel; column += kInt8TileColumns) {
       multiply_rows<Dot>(rows, args.m, Panel::tile(from, column, args.k, args.group, args.scratch), next);

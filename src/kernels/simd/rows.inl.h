@@ -35,6 +35,12 @@ struct Rows {
   }
 };
 
+// What is read after a panel: what lies behind it or, after the last of a call, what the call names, if it
+// does.
+inline const void* read_next(const void* behind, bool last, const void* named) {
+  return last && named != nullptr ? named : behind;
+}
+
 // The panel of B that follows the one at hand, asked for at each step of k of the tiles before it: else the
 // first tile of every panel would wait for each of its lines, from the level-3 cache or, where a query alone
 // passes once over all weights, from memory. Evenly over all these steps, however many tiles there are,
