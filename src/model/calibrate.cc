@@ -47,10 +47,16 @@ std::array<PackedLinear*, kLinears> linears_of(PackedLayer& layer) {
 
 class Calibrator final : public InputObserver {
  public:
-  Calibrator(const Config& config, const RawWeights& raw, const kernels::KernelTable& kernels,
-             base::ThreadPool& pool, std::span<std::byte> block,
+  Calibrator(const Config& config, const RawWeights& raw, const Recipe& recipe,
+             const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
              const std::function<void(std::size_t)>& progress)
-      : config_(config), raw_(raw), kernels_(kernels), pool_(pool), block_(block), progress_(progress) {}
+      : config_(config),
+        raw_(raw),
+        recipe_(recipe),
+        kernels_(kernels),
+        pool_(pool),
+        block_(block),
+        progress_(progress) {}
 
   Status run(WeightType type, const CalibrationTexts* texts) {
     GEMVEC_TRY(rope, RopeTables::create(config_, pool_));
@@ -146,8 +152,8 @@ class Calibrator final : public InputObserver {
   void round(const PackedLinear& linear, const RawRows& source, const InputStatistics& inputs) {
     std::byte* const data = block_.data() + (linear.data - block_.data());
     pool_.run(linear.panels(), [&](std::size_t panel, unsigned thread) {
-      rounding_[thread].round(source, Recipe::of(quantized_.type).round_to_bf16, linear, panel * kPanel,
-                              inputs, *kernels_.gemm, data + panel * linear.panel_bytes());
+      rounding_[thread].round(source, recipe_.round_to_bf16, linear, panel * kPanel, inputs, *kernels_.gemm,
+                              data + panel * linear.panel_bytes());
     });
   }
 
@@ -188,6 +194,7 @@ class Calibrator final : public InputObserver {
 
   const Config& config_;
   const RawWeights& raw_;
+  const Recipe& recipe_;
   const kernels::KernelTable& kernels_;
   base::ThreadPool& pool_;
   const std::span<std::byte> block_;
@@ -204,10 +211,10 @@ class Calibrator final : public InputObserver {
 
 }  // namespace
 
-Status calibrate(const Config& config, const RawWeights& raw, WeightType type,
+Status calibrate(const Config& config, const RawWeights& raw, WeightType type, const Recipe& recipe,
                  const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
                  const CalibrationTexts* texts, const std::function<void(std::size_t)>& progress) {
-  return Calibrator(config, raw, kernels, pool, block, progress).run(type, texts);
+  return Calibrator(config, raw, recipe, kernels, pool, block, progress).run(type, texts);
 }
 
 }  // namespace gemvec::model

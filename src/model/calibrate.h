@@ -25,10 +25,10 @@
 namespace gemvec::model {
 
 // Runs the model in fp32 arithmetic over the source's weights, a layer at a time in private memory, and
-// rounds the codes of `block` again, which pack_weights() has filled; writes its biases. `texts` are measured
-// beside these; may be null. The same bits with any number of threads. progress(layer) may not be
-// empty. Errors: kIo (out of memory).
-Status calibrate(const Config& config, const RawWeights& raw, WeightType type,
+// rounds the codes of `block` again, which pack_weights() has filled by `recipe`; writes its biases. `texts`
+// are measured beside these; may be null. The same bits with any number of threads. progress(layer) may not
+// be empty. Errors: kIo (out of memory).
+Status calibrate(const Config& config, const RawWeights& raw, WeightType type, const Recipe& recipe,
                  const kernels::KernelTable& kernels, base::ThreadPool& pool, std::span<std::byte> block,
                  const CalibrationTexts* texts, const std::function<void(std::size_t layer)>& progress);
 

@@ -1,6 +1,7 @@
 // Names, sizes and places of packed weights.
 #include "kernels/gemm_int8/gemm_int8.h"
 #include "model/embedding.h"
+#include "model/release_numbers.h"
 #include "model/weights.h"
 
 namespace gemvec::model {
@@ -45,6 +46,12 @@ Recipe Recipe::of(WeightType type) {
       return {int8, int8, int8, int4, int4, int4, true, false, false, true};
   }
   return {};
+}
+
+Recipe Recipe::of(WeightType type, const RawWeights& source) {
+  Recipe recipe = of(type);
+  if (has_codes(recipe.query_key)) recipe.round_to_bf16 = are_release_numbers(source);
+  return recipe;
 }
 
 std::size_t PackedLinear::panels() const { return outputs / kPanel; }

@@ -23,11 +23,14 @@ namespace {
 
 using kernels::kPanel;
 
-// An exponent of ones is an infinity or a NaN. Codes would make some number of it, and plausible vectors.
+// 3.39e38: bf16 has only infinity for what is as large or larger, and no weight is.
+constexpr std::uint32_t kInfiniteAsBf16 = 0x7F7F8000;
+
+// Also as bf16. Codes would make some number of one that is not, and plausible vectors.
 bool all_finite(const float* x, std::size_t n) {
   unsigned found = 0;
   for (std::size_t i = 0; i < n; ++i)
-    found |= (std::bit_cast<std::uint32_t>(x[i]) & 0x7F800000U) == 0x7F800000U ? 1U : 0U;
+    found |= (std::bit_cast<std::uint32_t>(x[i]) & 0x7FFFFFFFU) >= kInfiniteAsBf16 ? 1U : 0U;
   return found == 0;
 }
 
@@ -240,7 +243,7 @@ Status pack_weights(const Config& config, const RawWeights& raw, WeightType type
                     const CalibrationTexts* texts) {
   const PackedLayout layout = PackedLayout::of(config, type);
   assert(block.size() >= layout.bytes);
-  const Recipe recipe = Recipe::of(type);
+  const Recipe recipe = Recipe::of(type, raw);
   const bool round = recipe.round_to_bf16;
   const auto at = [&](std::size_t offset) { return block.data() + offset; };
   // Calibration takes about as long as packing: half of the way.
@@ -260,7 +263,7 @@ Status pack_weights(const Config& config, const RawWeights& raw, WeightType type
     GEMVEC_CHECK_OK(pack_embedding(raw.embedding, recipe, pool, at(layout.embedding)));
   }
   if (recipe.calibrated) {
-    GEMVEC_CHECK_OK(calibrate(config, raw, type, kernels, pool, block, texts, [&](std::size_t layer) {
+    GEMVEC_CHECK_OK(calibrate(config, raw, type, recipe, kernels, pool, block, texts, [&](std::size_t layer) {
       report(layout.bytes + layout.bytes * layer / config.layers);
     }));
   }

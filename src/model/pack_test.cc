@@ -398,7 +398,7 @@ TEST_P(Calibration, BringsProductsNearerThanNearestCodes) {
   const double regarded_alone = errors(exact, block).square;
   base::ThreadPool pool(2);
   const PackedLayout layout = PackedLayout::of(folder_.config, GetParam());
-  Recipe each_nearest = Recipe::of(GetParam());
+  Recipe each_nearest = Recipe::of(GetParam(), folder_.weights);
   each_nearest.calibrated = false;
   for (std::size_t i = 0; i < folder_.config.layers; ++i) {
     ASSERT_TRUE(pack_layer(folder_.config, folder_.weights.layers[i], layout.layers[i], each_nearest, i, pool,
@@ -428,7 +428,7 @@ TEST_P(Damaged, WeightsAreRefusedByThePartTheyAreIn) {
                              {"2_Dense", "the dense layers"},
                              {"3_Dense", "the dense layers"},
                              {"embed_tokens.weight", "the embedding table"}}) {
-    for (const std::uint32_t bits : {0x7FC00000U, 0x7FFFFFFFU, 0xFF800000U}) {
+    for (const std::uint32_t bits : {0x7FC00000U, 0x7FFFFFFFU, 0xFF800000U, 0x7F7F8000U}) {
       testing::TempDir dir;
       testing::TinyModel tiny = testing::make_tiny_model();
       const std::string name = place.tensor;

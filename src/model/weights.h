@@ -52,7 +52,7 @@ struct Recipe {
   Encoding query_key, value, output, gate_up, down;
   // kF32: the table is read from the source, row by row, and is not in the block.
   Encoding embedding;
-  bool round_to_bf16;        // the source is rounded to bf16 first: the weights of the ONNX release
+  bool round_to_bf16;        // the source is rounded to bf16 first
   bool calibrated;           // codes regard the inputs and get a bias: model/calibrate.h
   bool int8_scores = false;  // attention's scores from codes too, see model/attention.h
   // One scale for all of an output's weights, no rotation, 4 bits in the dense layers too: the grid of
@@ -60,6 +60,9 @@ struct Recipe {
   bool per_channel = false;
 
   static Recipe of(WeightType type);
+  // For packing. Codes are made of the numbers as the source has them, but of the release's own in fp32:
+  // these are rounded to bf16 first, as its ONNX files are, and its vectors are theirs (docs/decisions/0025).
+  static Recipe of(WeightType type, const RawWeights& source);
 };
 
 // A linear layer's matrix, packed into panels of 32 outputs.

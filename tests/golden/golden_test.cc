@@ -12,6 +12,8 @@
 #include "gemvec/diagnostics.h"
 #include "gemvec/embedder.h"
 #include "golden_cases.h"
+#include "model/release_numbers.h"
+#include "source/model_source.h"
 #include "support/model_dir.h"
 
 namespace gemvec {
@@ -122,6 +124,24 @@ Embedder load(DType dtype, Compute compute = Compute::kNative) {
   auto embedder = Embedder::load(options);
   if (!embedder.ok()) throw std::runtime_error(embedder.error().message);
   return std::move(embedder).value();
+}
+
+// q8 and q4 are made of the release's numbers rounded to bf16, and of those of any other model as they are.
+TEST(GoldenNumbers, AreTheReleasesAndOneChangedBitMakesOthersOfThem) {
+  const auto source = source::open_model(testing::model_dir());
+  ASSERT_TRUE(source.ok()) << source.error().message;
+  model::RawWeights weights = source->weights;
+  EXPECT_TRUE(model::are_release_numbers(weights));
+  EXPECT_TRUE(model::Recipe::of(model::WeightType::kQ8, weights).round_to_bf16);
+  EXPECT_TRUE(model::Recipe::of(model::WeightType::kQ4, weights).round_to_bf16);
+  for (model::RawTensor* matrix : {&weights.layers[0].q, &weights.layers[23].down, &weights.dense3}) {
+    const model::RawTensor before = *matrix;
+    std::vector<std::byte> changed(before.data, before.data + before.rows * before.cols * sizeof(float));
+    changed[0] ^= std::byte{1};
+    matrix->data = changed.data();
+    EXPECT_FALSE(model::are_release_numbers(weights));
+    *matrix = before;
+  }
 }
 
 // The lowest cosine by length. Promises hold for every text, so nothing is averaged.
