@@ -154,7 +154,7 @@ Status Embedder::Impl::load_parts(const LoadOptions& options) {
 }
 
 const base::MappedFile* Embedder::Impl::table_file() const {
-  const bool packed = model::Recipe::of(weights.type).embedding != model::Encoding::kF32;
+  const bool packed = model::Recipe::of(weights.type).embedding != model::RowEncoding::kSource;
   const std::byte* table = packed ? weights.embedding : weights.source_embedding.data;
   if (block.mapped().contains(table)) return &block.mapped();
   const auto file = std::find_if(source.files.begin(), source.files.end(),

@@ -211,10 +211,10 @@ TEST_F(TinyEmbedder, ADamagedRowOfThePackedTableIsAnErrorThatNamesIt) {
   const std::filesystem::path file = load(load_options).info().packed_file;
   const model::Config config = folder().config;
   const auto layout = model::PackedLayout::of(config, model::WeightType::kQ4);
-  const std::size_t row_bytes = model::embedding_row_bytes(model::Encoding::kInt4, config.width);
+  const model::EmbeddingRows rows(model::Recipe::of(model::WeightType::kQ4), config);
   constexpr std::size_t kRow = 123;
   const std::size_t header = std::filesystem::file_size(file) - layout.bytes;
-  const auto at = static_cast<std::streamoff>(header + layout.embedding + kRow * row_bytes + 5);
+  const auto at = static_cast<std::streamoff>(header + layout.embedding + rows.offset(kRow) + 5);
   std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
   bytes.seekg(at);
   const int byte = bytes.get();

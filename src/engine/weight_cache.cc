@@ -13,18 +13,14 @@ namespace gemvec::engine {
 
 namespace {
 
-// How packed bytes come of a source: raised when the same source gives others that mean as much as those
-// before, which .gemvec files may keep.
-constexpr unsigned kPackingVersion = 1;
-
 // Everything that the packed bytes depend on.
 Result<std::string> key_of(const source::ModelSource& source, model::WeightType type,
                            const kernels::KernelTable& kernels) {
   const model::Config& c = source.config;
   std::string identity = fmt::format(
-      "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", source::kPackedWeightsVersion, kPackingVersion,
-      name_of(type), kernels::kPanel, c.layers, c.width, c.heads, c.head_dim, c.ffn, c.dense_width, c.vocab,
-      c.max_tokens, c.query_scale, c.rope_theta_full, c.rope_theta_sliding, c.eps);
+      "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", source::kPackedWeightsVersion, name_of(type),
+      kernels::kPanel, c.layers, c.width, c.heads, c.head_dim, c.ffn, c.dense_width, c.vocab, c.max_tokens,
+      c.query_scale, c.rope_theta_full, c.rope_theta_sliding, c.eps);
   // What is measured while packing has the last bits of the instruction set that measured it.
   if (model::Recipe::of(type).calibrated) {
     identity += fmt::format(" {}", cpu::name_of(measuring_kernels(kernels).isa));

@@ -29,21 +29,23 @@ std::string_view name_of(WeightType type) {
 Recipe Recipe::of(WeightType type) {
   constexpr Encoding f32 = Encoding::kF32, bf16 = Encoding::kBf16, int8 = Encoding::kInt8,
                      int6 = Encoding::kInt6, int4 = Encoding::kInt4;
+  using Row = RowEncoding;
+  constexpr Row source = Row::kSource;
   switch (type) {
     case WeightType::kF32:
-      return {f32, f32, f32, f32, f32, f32, false, false};
+      return {f32, f32, f32, f32, f32, source, source, false, false};
     case WeightType::kBf16:
-      return {bf16, bf16, bf16, bf16, bf16, f32, true, false};
+      return {bf16, bf16, bf16, bf16, bf16, source, source, true, false};
     case WeightType::kQ8:
-      return {int8, int8, int8, int8, int8, f32, true, true, true};
+      return {int8, int8, int8, int8, int8, source, source, true, true, true};
     case WeightType::kQ4:
-      return {int6, int8, int6, int6, int8, int4, true, true, true};
+      return {int6, int8, int6, int6, int8, Row::kInt4, Row::kInt6, true, true, true};
     case WeightType::kBf16Whole:
-      return {bf16, bf16, bf16, bf16, bf16, bf16, true, false};
+      return {bf16, bf16, bf16, bf16, bf16, Row::kBf16, Row::kBf16, true, false};
     case WeightType::kQ8Whole:
-      return {int8, int8, int8, int8, int8, bf16, true, true, true};
+      return {int8, int8, int8, int8, int8, Row::kBf16, Row::kBf16, true, true, true};
     case WeightType::kMixed:
-      return {int8, int8, int8, int4, int4, int4, true, false, false, true};
+      return {int8, int8, int8, int4, int4, Row::kChannel4, Row::kChannel4, true, false, false, true};
   }
   return {};
 }
@@ -103,8 +105,8 @@ PackedLayout PackedLayout::of(const Config& config, WeightType type) {
   layout.head = linear(Encoding::kF32, config.width, config.width);
   layout.verified_bytes = layout.bytes;
   layout.embedding = layout.bytes;
-  if (recipe.embedding != Encoding::kF32) {
-    reserve(config.vocab * embedding_row_bytes(recipe.embedding, config.width));
+  if (recipe.embedding != RowEncoding::kSource) {
+    reserve(EmbeddingRows(recipe, config).bytes());
   }
   return layout;
 }

@@ -12,6 +12,7 @@
 #include "model/calibrate.h"
 #include "model/columns.h"
 #include "model/embedding.h"
+#include "model/embedding_row.h"
 #include "model/numbers.h"
 #include "model/pack.h"
 #include "model/quantize.h"
@@ -162,9 +163,10 @@ Status pack_head(const Config& config, const RawWeights& raw, const Recipe& reci
 // Rows of the embedding table that one task packs: some milliseconds' worth.
 constexpr std::size_t kEmbeddingRows = 1024;
 
-Status pack_embedding(const RawTensor& raw, const Recipe& recipe, base::ThreadPool& pool, std::byte* out) {
+Status pack_embedding(const Config& config, const RawTensor& raw, const Recipe& recipe,
+                      base::ThreadPool& pool, std::byte* out) {
   std::atomic<bool> finite = true;
-  const std::size_t row_bytes = embedding_row_bytes(recipe.embedding, raw.cols);
+  const EmbeddingRows rows(recipe, config);
   std::vector<float> scratch(pool.size() * raw.cols);
   pool.run((raw.rows + kEmbeddingRows - 1) / kEmbeddingRows, [&](std::size_t task, unsigned thread) {
     float* x = scratch.data() + thread * raw.cols;
@@ -175,7 +177,7 @@ Status pack_embedding(const RawTensor& raw, const Recipe& recipe, base::ThreadPo
         finite = false;
         return;
       }
-      pack_embedding_row(recipe.embedding, x, raw.cols, recipe.per_channel, out + row * row_bytes);
+      pack_row(rows.encoding(row), x, raw.cols, out + rows.offset(row));
     }
   });
   if (!finite) return not_finite("the embedding table");
@@ -259,8 +261,8 @@ Status pack_weights(const Config& config, const RawWeights& raw, WeightType type
   if (!pack_norm(raw.final_norm, round, 1.0F, at(layout.final_norm))) return not_finite("the last norm");
   GEMVEC_CHECK_OK(pack_head(config, raw, recipe, pool, at(layout.head)));
   report(layout.embedding);
-  if (recipe.embedding != Encoding::kF32) {
-    GEMVEC_CHECK_OK(pack_embedding(raw.embedding, recipe, pool, at(layout.embedding)));
+  if (recipe.embedding != RowEncoding::kSource) {
+    GEMVEC_CHECK_OK(pack_embedding(config, raw.embedding, recipe, pool, at(layout.embedding)));
   }
   if (recipe.calibrated) {
     GEMVEC_CHECK_OK(calibrate(config, raw, type, recipe, kernels, pool, block, texts, [&](std::size_t layer) {

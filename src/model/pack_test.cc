@@ -89,7 +89,9 @@ struct Packed {
     block = std::move(*base::AlignedBuffer<std::byte>::create(bytes));
     std::memset(block.data(), 0xFF, bytes);
     base::ThreadPool pool(2);
-    const Recipe recipe = {encoding, encoding, encoding, encoding, encoding, encoding, false, false};
+    const Recipe recipe = {
+        encoding, encoding, encoding, encoding, encoding, RowEncoding::kSource, RowEncoding::kSource,
+        false,    false};
     EXPECT_TRUE(pack_layer(c, raw, at, recipe, 0, pool, block.data()).ok());
     for (std::size_t i = 0; i < places.size(); ++i) linears[i].data = block.data() + *places[i];
   }

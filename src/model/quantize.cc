@@ -57,12 +57,6 @@ Step best_step(const float* w, float scale, float wanted) {
   return best;
 }
 
-float highest(const float* w, std::size_t n) {
-  float top = 0;
-  for (std::size_t i = 0; i < n; ++i) top = std::max(top, std::fabs(w[i]));
-  return top;
-}
-
 }  // namespace
 
 float quantize_group_int8(const float* w, std::size_t n, std::int8_t* codes) {
@@ -105,32 +99,131 @@ float quantize_group_int4(const float* w, std::size_t n, std::uint8_t* halves, s
   return best_scale;
 }
 
+namespace {
+
+// Codes of 6 bits: -31..31.
+constexpr float kTopInt6 = 31;
+// A step below top / 31 cuts the largest and is finer for all others: top over each of these is tried, and
+// the one with the least error is taken.
+constexpr float kTargetsInt6[] = {31, 33, 35, 37, 39};
+
+float code_int6(float w, float inverse) {
+  return std::min(std::max(nearest(w * inverse), -kTopInt6), kTopInt6);
+}
+
+float error_int6(const float* w, std::size_t n, float step) {
+  const float inverse = 1.0F / step;
+  float error = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const float difference = w[i] - code_int6(w[i], inverse) * step;
+    error += difference * difference;
+  }
+  return error;
+}
+
+void write_int6(const float* w, std::size_t n, float step, std::uint8_t* codes) {
+  const float inverse = 1.0F / step;
+  for (std::size_t i = 0; i < n; ++i) {
+    codes[i] = static_cast<std::uint8_t>(static_cast<int>(code_int6(w[i], inverse)) + kernels::kInt6Zero);
+  }
+}
+
+}  // namespace
+
 float quantize_group_int6(const float* w, std::size_t n, std::uint8_t* codes) {
-  constexpr float kTop = 31;
   const float top = highest(w, n);
   if (top < 1e-30F) {
     std::fill(codes, codes + n, static_cast<std::uint8_t>(kernels::kInt6Zero));
     return 0;
   }
-  // A scale below top / 31 cuts the largest and is finer for all others. The one with the least error is
-  // taken.
-  float best = top / kTop, best_error = std::numeric_limits<float>::infinity();
-  for (const float target : {31.0F, 33.0F, 35.0F, 37.0F, 39.0F}) {
-    const float scale = top / target, inverse = target / top;
-    float error = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const float code = std::min(std::max(nearest(w[i] * inverse), -kTop), kTop);
-      const float difference = w[i] - code * scale;
-      error += difference * difference;
-    }
-    if (error < best_error) best_error = error, best = scale;
+  float best = top / kTopInt6, best_error = std::numeric_limits<float>::infinity();
+  for (const float target : kTargetsInt6) {
+    const float error = error_int6(w, n, top / target);
+    if (error < best_error) best_error = error, best = top / target;
   }
-  const float inverse = 1.0F / best;
-  for (std::size_t i = 0; i < n; ++i) {
-    const float code = std::min(std::max(nearest(w[i] * inverse), -kTop), kTop);
-    codes[i] = static_cast<std::uint8_t>(static_cast<int>(code) + kernels::kInt6Zero);
-  }
+  write_int6(w, n, best, codes);
   return best;
+}
+
+float quantize_row_int6(const float* w, std::size_t n, std::uint8_t* codes, std::uint8_t* subs) {
+  constexpr std::size_t kSub = kernels::kStepGroup;
+  constexpr float kTopSub = 255;
+  const float top = highest(w, n);
+  if (top < 1e-30F) {
+    std::fill(codes, codes + n, static_cast<std::uint8_t>(kernels::kInt6Zero));
+    std::fill(subs, subs + n / kSub, std::uint8_t{1});
+    return 0;
+  }
+  const float scale = top / kTopInt6 / kTopSub;
+  for (std::size_t i = 0; i < n; i += kSub) {
+    const float group_top = highest(w + i, kSub);
+    float best = 1, best_error = std::numeric_limits<float>::infinity();
+    for (const float target : kTargetsInt6) {
+      const float sub = std::clamp(nearest(group_top / target / scale), 1.0F, kTopSub);
+      const float error = error_int6(w + i, kSub, sub * scale);
+      if (error < best_error) best_error = error, best = sub;
+    }
+    write_int6(w + i, kSub, best * scale, codes + i);
+    subs[i / kSub] = static_cast<std::uint8_t>(best);
+  }
+  return scale;
+}
+
+namespace {
+
+// What the largest of 32 numbers on a grid of 4 bits is, in steps: -8 in Q4_0, 7 or -8 in MatMulNBits; the
+// others where no number comes to the grid's end.
+constexpr float kTopsInt4[] = {-8, 7, 6, 5, 4};
+constexpr float kTopSubInt4 = 127;
+
+float half_int4(float w, float inverse) { return std::clamp(nearest(w * inverse), -8.0F, 7.0F); }
+
+float error_int4(const float* w, float step) {
+  const float inverse = 1.0F / step;
+  float error = 0;
+  for (std::size_t i = 0; i < kernels::kStepGroup; ++i) {
+    const float difference = w[i] - half_int4(w[i], inverse) * step;
+    error += difference * difference;
+  }
+  return error;
+}
+
+// The best sub for 32 numbers; adds its squares of errors.
+float best_sub_int4(const float* w, float scale, float* error) {
+  const float widest = *std::max_element(w, w + kernels::kStepGroup,
+                                         [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+  float best = 1, least = std::numeric_limits<float>::infinity();
+  for (const float steps : kTopsInt4) {
+    float sub = nearest(widest / steps / scale);
+    if (sub == 0) sub = 1;
+    const float found = error_int4(w, sub * scale);
+    if (found < least) least = found, best = sub;
+  }
+  *error += least;
+  return best;
+}
+
+}  // namespace
+
+float quantize_row_int4(const float* w, std::size_t n, std::uint8_t* halves, std::int8_t* subs,
+                        float* error) {
+  constexpr std::size_t kSub = kernels::kStepGroup;
+  *error = 0;
+  const float top = highest(w, n);
+  if (top < 1e-30F) {
+    std::fill(halves, halves + n, std::uint8_t{8});
+    std::fill(subs, subs + n / kSub, std::int8_t{1});
+    return 0;
+  }
+  const float scale = top / 4 / kTopSubInt4;  // the widest step there may be
+  for (std::size_t i = 0; i < n; i += kSub) {
+    const float sub = best_sub_int4(w + i, scale, error), inverse = 1.0F / (sub * scale);
+    for (std::size_t j = i; j < i + kSub; ++j) {
+      halves[j] = static_cast<std::uint8_t>(static_cast<int>(half_int4(w[j], inverse)) + 8);
+    }
+    subs[i / kSub] = static_cast<std::int8_t>(sub);
+  }
+  return scale;
 }
 
 void quantize_int8(float* w, std::size_t k, std::size_t group, std::int8_t* codes, float* scales) {

@@ -1,6 +1,8 @@
 // Weights to codes: one output column of a linear layer at a time.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -33,8 +35,24 @@ float quantize_group_int8(const float* w, std::size_t n, std::int8_t* codes);
 float quantize_group_int6(const float* w, std::size_t n, std::uint8_t* codes);
 float quantize_group_int4(const float* w, std::size_t n, std::uint8_t* halves, std::uint8_t* steps);
 
+// Codes of -31..31, 32 added, and a sub of 1..255 for every 32 of them: code * sub * scale, the scale is
+// returned. For rows of the embedding table.
+float quantize_row_int6(const float* w, std::size_t n, std::uint8_t* codes, std::uint8_t* subs);
+
+// Halves of 0..15 and a sub of -127..127 for every 32 of them: (half - 8) * sub * scale, the scale is
+// returned. For rows that stand on such a grid, as those of Q4_0 and of MatMulNBits do: a step is kept to 1
+// part in 2 * sub. *error is the sum of squares.
+float quantize_row_int4(const float* w, std::size_t n, std::uint8_t* halves, std::int8_t* subs, float* error);
+
 // Nearest integer by adding and taking away 1.5 * 2^23: unlike nearbyint(), the compiler does four at a time.
 // REQUIRES: |x| < 2^22.
 inline float nearest(float x) { return (x + 12582912.0F) - 12582912.0F; }
+
+// The largest magnitude of n numbers.
+inline float highest(const float* w, std::size_t n) {
+  float top = 0;
+  for (std::size_t i = 0; i < n; ++i) top = std::max(top, std::fabs(w[i]));
+  return top;
+}
 
 }  // namespace gemvec::model

@@ -33,6 +33,15 @@ constexpr bool has_codes(Encoding encoding) {
   return encoding == Encoding::kInt8 || encoding == Encoding::kInt6 || encoding == Encoding::kInt4;
 }
 
+// How a row of the embedding table is kept: model/embedding_row.h.
+enum class RowEncoding {
+  kSource,  // not in the block: it is read from the source when a text needs it
+  kBf16,
+  kInt6,
+  kInt4,      // on a trellis, or on an even grid where the numbers stand on one
+  kChannel4,  // one step for the whole row: the grid of checkpoints that were trained for it
+};
+
 // A set of packed weights.
 enum class WeightType {
   kF32,
@@ -50,10 +59,10 @@ std::string_view name_of(WeightType type);  // "fp32", "bf16", "q8", "q4", "mixe
 // Which encoding each matrix has. docs/quantization.md says why.
 struct Recipe {
   Encoding query_key, value, output, gate_up, down;
-  // kF32: the table is read from the source, row by row, and is not in the block.
-  Encoding embedding;
-  bool round_to_bf16;        // the source is rounded to bf16 first
-  bool calibrated;           // codes regard the inputs and get a bias: model/calibrate.h
+  RowEncoding embedding;  // of the table's rows
+  RowEncoding frequent;   // of those for ids that occur often; kSource where `embedding` is, and only there
+  bool round_to_bf16;     // the source is rounded to bf16 first
+  bool calibrated;        // codes regard the inputs and get a bias: model/calibrate.h
   bool int8_scores = false;  // attention's scores from codes too, see model/attention.h
   // One scale for all of an output's weights, no rotation, 4 bits in the dense layers too: the grid of
   // checkpoints that were trained for it.
@@ -98,7 +107,7 @@ struct PackedLayer {
 struct Weights {
   Config config;
   WeightType type = WeightType::kF32;
-  RawTensor source_embedding;            // [vocab, width], for Recipe::embedding of kF32
+  RawTensor source_embedding;            // [vocab, width], for Recipe::embedding of kSource
   const std::byte* embedding = nullptr;  // [vocab] rows of model/embedding.h, for the others
   // The file that the table's bytes are mapped from: its rows are then copied out of the file. Null: they are
   // read where they lie.

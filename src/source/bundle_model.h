@@ -19,7 +19,7 @@ namespace gemvec::source {
 // Versions of the parts' layouts, as they stand in the file.
 inline constexpr std::uint32_t kDescriptionVersion = 1;
 // Packed weights: raised whenever the meaning of a byte changes, also of those in the cache.
-inline constexpr std::uint32_t kPackedWeightsVersion = 3;
+inline constexpr std::uint32_t kPackedWeightsVersion = 4;
 
 // Errors: kNotFound, kIo, kBadFormat, kUnsupported.
 Result<ModelSource> open_bundle(const std::filesystem::path& file);
