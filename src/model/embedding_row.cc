@@ -66,6 +66,7 @@ unsigned half_of(const std::byte* halves, std::size_t i) {
 // third of what the trellis leaves. Steps that are off by half a sub leave less than a tenth of it.
 constexpr float kOnGrid = 0.002F;
 
+// Each returns the scale.
 float pack_int4(const float* x, std::size_t width, std::byte* row) {
   std::vector<std::uint8_t> halves(width);
   std::byte* const subs = row + width / 2;
@@ -96,21 +97,26 @@ void unpack_int4(const std::byte* row, std::size_t width, float scale, float* ou
   }
 }
 
-// Writes codes and subs; returns the scale.
-float pack_codes(RowEncoding encoding, const float* x, std::size_t width, std::byte* row) {
-  std::vector<std::uint8_t> codes(width), low(width);
-  const auto subs_at = [&](std::size_t offset) { return reinterpret_cast<std::uint8_t*>(row + offset); };
-  if (encoding == RowEncoding::kInt4) return pack_int4(x, width, row);
-  if (encoding == RowEncoding::kChannel4) {
-    std::vector<float> copy(x, x + width);
-    std::vector<std::uint8_t> steps(width / kernels::kStepGroup);  // all the same
-    float scale;
-    quantize_channel_int4(copy.data(), width, width, codes.data(), steps.data(), &scale);
-    pack_halves(codes.data(), width, row);
-    return scale;
+float pack_channel4(const float* x, std::size_t width, std::byte* row) {
+  std::vector<float> copy(x, x + width);
+  std::vector<std::uint8_t> halves(width), steps(width / kernels::kStepGroup);  // all steps are the same
+  float scale;
+  quantize_channel_int4(copy.data(), width, width, halves.data(), steps.data(), &scale);
+  pack_halves(halves.data(), width, row);
+  return scale;
+}
+
+void unpack_channel4(const std::byte* row, std::size_t width, float scale, float* out) {
+  for (std::size_t i = 0; i < width; ++i) {
+    out[i] = static_cast<float>(static_cast<int>(half_of(row, i)) - 8) * scale;
   }
+}
+
+float pack_int6(const float* x, std::size_t width, std::byte* row) {
+  std::vector<std::uint8_t> codes(width), low(width);
   std::byte* const pairs = row + width / 2;
-  const float scale = quantize_row_int6(x, width, codes.data(), subs_at(width / 2 + width / 4));
+  auto* const subs = reinterpret_cast<std::uint8_t*>(pairs + width / 4);
+  const float scale = quantize_row_int6(x, width, codes.data(), subs);
   for (std::size_t i = 0; i < width; ++i) low[i] = codes[i] & 15U;
   pack_halves(low.data(), width, row);
   for (std::size_t i = 0; i < width / 4; ++i) {
@@ -121,23 +127,13 @@ float pack_codes(RowEncoding encoding, const float* x, std::size_t width, std::b
   return scale;
 }
 
-void unpack_codes(RowEncoding encoding, const std::byte* row, std::size_t width, float* out) {
-  float scale;
-  std::memcpy(&scale, row + code_bytes(encoding, width), sizeof(scale));
-  if (encoding == RowEncoding::kInt4) {
-    unpack_int4(row, width, scale, out);
-  } else if (encoding == RowEncoding::kChannel4) {
-    for (std::size_t i = 0; i < width; ++i) {
-      out[i] = static_cast<float>(static_cast<int>(half_of(row, i)) - 8) * scale;
-    }
-  } else {
-    const std::byte* pairs = row + width / 2;
-    const std::byte* subs = pairs + width / 4;
-    for (std::size_t i = 0; i < width; ++i) {
-      const auto high = static_cast<unsigned>(pairs[i / 4] >> (2 * (i % 4)) & std::byte{3});
-      const int code = static_cast<int>(16 * high + half_of(row, i)) - kernels::kInt6Zero;
-      out[i] = static_cast<float>(code * static_cast<int>(subs[i / kSubGroup])) * scale;
-    }
+void unpack_int6(const std::byte* row, std::size_t width, float scale, float* out) {
+  const std::byte* pairs = row + width / 2;
+  const std::byte* subs = pairs + width / 4;
+  for (std::size_t i = 0; i < width; ++i) {
+    const auto high = static_cast<unsigned>(pairs[i / 4] >> (2 * (i % 4)) & std::byte{3});
+    const int code = static_cast<int>(16 * high + half_of(row, i)) - kernels::kInt6Zero;
+    out[i] = static_cast<float>(code * static_cast<int>(subs[i / kSubGroup])) * scale;
   }
 }
 
@@ -151,7 +147,9 @@ void pack_row(RowEncoding encoding, const float* x, std::size_t width, std::byte
   if (encoding == RowEncoding::kBf16) {
     pack_bf16(x, width, row);
   } else {
-    const float scale = pack_codes(encoding, x, width, row);
+    const float scale = encoding == RowEncoding::kInt6   ? pack_int6(x, width, row)
+                        : encoding == RowEncoding::kInt4 ? pack_int4(x, width, row)
+                                                         : pack_channel4(x, width, row);
     std::memcpy(row + code_bytes(encoding, width), &scale, sizeof(scale));
   }
   const std::size_t checked = checked_bytes(encoding, width);
@@ -164,7 +162,16 @@ bool unpack_row(RowEncoding encoding, const std::byte* row, std::size_t width, f
   std::uint32_t check;
   std::memcpy(&check, row + checked, sizeof(check));
   if (check != check_of(row, checked)) return false;
-  encoding == RowEncoding::kBf16 ? unpack_bf16(row, width, out) : unpack_codes(encoding, row, width, out);
+  if (encoding == RowEncoding::kBf16) {
+    unpack_bf16(row, width, out);
+    return true;
+  }
+  float scale;
+  std::memcpy(&scale, row + code_bytes(encoding, width), sizeof(scale));
+  const auto unpack = encoding == RowEncoding::kInt6   ? unpack_int6
+                      : encoding == RowEncoding::kInt4 ? unpack_int4
+                                                       : unpack_channel4;
+  unpack(row, width, scale, out);
   return true;
 }
 
