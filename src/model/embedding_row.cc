@@ -90,10 +90,12 @@ void unpack_int4(const std::byte* row, std::size_t width, float scale, float* ou
     return;
   }
   unsigned before = 0;
-  for (std::size_t i = 0; i < width; ++i) {
-    const unsigned half = half_of(row, i);
-    out[i] = static_cast<float>(trellis_level(before, half) * static_cast<int>(subs[i / kSubGroup])) * scale;
-    before = half;
+  for (std::size_t i = 0; i < width; i += 2) {
+    const int sub = static_cast<int>(subs[i / kSubGroup]);
+    const unsigned even = half_of(row, i), odd = half_of(row, i + 1);
+    out[i] = static_cast<float>(trellis_level(before, even) * sub) * scale;
+    out[i + 1] = static_cast<float>(trellis_level(even, odd) * sub) * scale;
+    before = odd;
   }
 }
 

@@ -25,9 +25,16 @@ inline constexpr std::size_t kTrellisGroup = 32;
 inline constexpr std::array<std::int8_t, 16> kTrellisLevels = {-120, -82, -60, -46, -34, -24, -15, -7,
                                                                0,    8,   16,  26,  37,  50,  68,  96};
 
-constexpr int trellis_level(unsigned before, unsigned half) {
-  return before % 2 == 0 ? kTrellisLevels[half] : -kTrellisLevels[15 - half];
-}
+// [half before is odd][half]: a table, because no processor could guess a branch.
+inline constexpr std::array<std::array<std::int8_t, 16>, 2> kTrellisBooks = [] {
+  std::array<std::array<std::int8_t, 16>, 2> books{kTrellisLevels};
+  for (std::size_t half = 0; half < 16; ++half) {
+    books[1][half] = static_cast<std::int8_t>(-kTrellisLevels[15 - half]);
+  }
+  return books;
+}();
+
+constexpr int trellis_level(unsigned before, unsigned half) { return kTrellisBooks[before % 2][half]; }
 
 // w[n] to halves[n] and subs[n / 32]; returns the scale. The same bits on every machine. REQUIRES: n is a
 // multiple of 32.
