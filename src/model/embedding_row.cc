@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #define XXH_INLINE_ALL
@@ -70,12 +71,12 @@ constexpr float kOnGrid = 0.002F;
 float pack_int4(const float* x, std::size_t width, std::byte* row) {
   std::vector<std::uint8_t> halves(width);
   std::byte* const subs = row + width / 2;
-  float error = 0, squares = 0;
-  float scale = -quantize_row_int4(x, width, halves.data(), reinterpret_cast<std::int8_t*>(subs), &error);
+  float squares = 0;
   for (std::size_t i = 0; i < width; ++i) squares += x[i] * x[i];
-  if (error > kOnGrid * squares) {
-    scale = encode_trellis(x, width, halves.data(), reinterpret_cast<std::uint8_t*>(subs));
-  }
+  const std::optional<float> even =
+      quantize_row_int4(x, width, kOnGrid * squares, halves.data(), reinterpret_cast<std::int8_t*>(subs));
+  const float scale =
+      even ? -*even : encode_trellis(x, width, halves.data(), reinterpret_cast<std::uint8_t*>(subs));
   pack_halves(halves.data(), width, row);
   return scale;
 }

@@ -205,19 +205,20 @@ float best_sub_int4(const float* w, float scale, float* error) {
 
 }  // namespace
 
-float quantize_row_int4(const float* w, std::size_t n, std::uint8_t* halves, std::int8_t* subs,
-                        float* error) {
+std::optional<float> quantize_row_int4(const float* w, std::size_t n, float most, std::uint8_t* halves,
+                                       std::int8_t* subs) {
   constexpr std::size_t kSub = kernels::kStepGroup;
-  *error = 0;
   const float top = highest(w, n);
   if (top < 1e-30F) {
     std::fill(halves, halves + n, std::uint8_t{8});
     std::fill(subs, subs + n / kSub, std::int8_t{1});
-    return 0;
+    return 0.0F;
   }
   const float scale = top / 4 / kTopSubInt4;  // the widest step there may be
+  float error = 0;
   for (std::size_t i = 0; i < n; i += kSub) {
-    const float sub = best_sub_int4(w + i, scale, error), inverse = 1.0F / (sub * scale);
+    const float sub = best_sub_int4(w + i, scale, &error), inverse = 1.0F / (sub * scale);
+    if (error > most) return {};
     for (std::size_t j = i; j < i + kSub; ++j) {
       halves[j] = static_cast<std::uint8_t>(static_cast<int>(half_int4(w[j], inverse)) + 8);
     }

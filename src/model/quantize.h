@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace gemvec::model {
 
@@ -41,8 +42,9 @@ float quantize_row_int6(const float* w, std::size_t n, std::uint8_t* codes, std:
 
 // Halves of 0..15 and a sub of -127..127 for every 32 of them: (half - 8) * sub * scale, the scale is
 // returned. For rows that stand on such a grid, as those of Q4_0 and of MatMulNBits do: a step is kept to 1
-// part in 2 * sub. *error is the sum of squares.
-float quantize_row_int4(const float* w, std::size_t n, std::uint8_t* halves, std::int8_t* subs, float* error);
+// part in 2 * sub. Nothing if the sum of squares of errors is more than `most`.
+std::optional<float> quantize_row_int4(const float* w, std::size_t n, float most, std::uint8_t* halves,
+                                       std::int8_t* subs);
 
 // Nearest integer by adding and taking away 1.5 * 2^23: unlike nearbyint(), the compiler does four at a time.
 // REQUIRES: |x| < 2^22.
