@@ -1,7 +1,6 @@
 #include "model/trellis.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "model/quantize.h"
@@ -16,7 +15,7 @@ namespace {
 constexpr std::size_t kSteps = 16;
 constexpr std::size_t kLanes = 4;  // of them at a time: a register of the baseline
 constexpr float kLeast = 0.55F, kMost = 1.35F;
-constexpr float kOutermost = 120;
+constexpr float kOutermost = -kTrellisLevels[0];
 constexpr float kTopSub = 255;
 constexpr float kNever = 1e30F;  // a cost beyond all others: a square is at most some ten thousand
 
